@@ -1,0 +1,185 @@
+// A cluster: backends that serve the same thing, and how they are found, checked, chosen and protected.
+
+import * as z from 'zod';
+import { count, duration, fieldName, name, optionalDuration, share, size } from './scalars.ts';
+
+const backendUrl = z
+  .url({
+    protocol: /^https?$/,
+    error: 'expected a URL such as http://127.0.0.1:9001 or https://app.internal',
+  })
+  .refine(text => /^https?:\/\/[^/?#@]+\/?$/.test(text), {
+    error: 'expected scheme, host and port only: paths are changed by a route’s rewrite',
+  });
+
+const Backend = z.strictObject({
+  id: name.optional().describe('Stable name; host:port of the URL when left out'),
+  url: backendUrl,
+  weight: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(1)
+    .describe('Share of new work relative to the others; 0 takes none'),
+});
+
+const backends = z
+  .array(z.union([backendUrl.transform(url => ({ url, weight: 1, id: undefined })), Backend]))
+  .max(4096);
+
+const Discovery = z.strictObject({
+  file: z.string().optional().describe('YAML or JSON file with a list of backends; watched'),
+  dns: z
+    .strictObject({
+      name: z.string().describe('Host name whose A and AAAA records are the backends'),
+      port: z.int().min(1).max(65535),
+      scheme: z.enum(['http', 'https']).default('http'),
+      interval: duration('10s'),
+      servers: z.array(z.string()).optional().describe('Resolvers as host:port instead of the system’s'),
+    })
+    .optional(),
+});
+
+const Health = z.strictObject({
+  http: z
+    .strictObject({
+      path: z.string().startsWith('/').default('/'),
+      host: z.string().optional(),
+      status: z
+        .array(z.int().min(100).max(599))
+        .optional()
+        .describe('Healthy statuses; any 2xx or 3xx when left out'),
+    })
+    .optional(),
+  tcp: z.literal(true).optional().describe('A connection that opens is healthy'),
+  grpc: z
+    .strictObject({ service: z.string().default('') })
+    .optional()
+    .describe('grpc.health.v1.Health/Check'),
+  interval: duration('2s'),
+  timeout: duration('1s'),
+  rise: count(2, 1, 100).describe('Successes in a row until up'),
+  fall: count(3, 1, 100).describe('Failures in a row until down'),
+});
+
+const Outlier = z.strictObject({
+  consecutive_failures: count(5, 0).describe(
+    'Failures in a row (no connection, no answer, 502–504) that eject; 0 switches off',
+  ),
+  base_ejection: duration('10s').describe('First ejection; doubles with each that follows'),
+  max_ejection: duration('5m'),
+  max_ejected: share(0.5).describe('Never more of the cluster than this at once'),
+});
+
+export const POLICIES = [
+  'round_robin',
+  'random',
+  'least_request',
+  'p2c',
+  'peak_ewma',
+  'consistent_hash',
+] as const;
+
+const Balance = z.strictObject({
+  policy: z.enum(POLICIES).default('p2c'),
+  hash: z
+    .strictObject({
+      by: z.enum(['client', 'header', 'cookie', 'query', 'path']).default('client'),
+      name: z.string().optional().describe('Of the header, cookie or query parameter'),
+      bound: z
+        .number()
+        .min(1.05)
+        .max(10)
+        .default(1.25)
+        .describe('A backend above this multiple of the mean load passes the key on'),
+    })
+    .prefault({}),
+  slow_start: optionalDuration().describe('A backend that comes up grows to its full weight over this time'),
+  panic: share(0.5).describe(
+    'Fewer usable than this share of the cluster: health is ignored rather than crush the rest; 0 never',
+  ),
+});
+
+const Sticky = z.strictObject({
+  by: z.enum(['cookie', 'header', 'query']).default('cookie'),
+  name: fieldName
+    .optional()
+    .describe('Of the cookie, header or query parameter; leaseway, Leaseway-Lease or leaseway_lease'),
+  type: z
+    .enum(['dynamic', 'static'])
+    .default('dynamic')
+    .describe('Static leases move only for failure and at the end of a drain'),
+  term: duration('60s').describe('First term of a lease'),
+  remember: duration('24h').describe('A lapsed lease is granted again on its backend within this time'),
+  path: z.string().startsWith('/').default('/'),
+  same_site: z.enum(['Lax', 'Strict', 'None']).default('Lax'),
+  secure: z.enum(['auto', 'always', 'never']).default('auto').describe('auto: on TLS connections'),
+});
+
+const Limits = z.strictObject({
+  concurrency: count(0, 0).describe('Requests at one backend at once, over all workers; 0 for no limit'),
+  connections: count(1024, 1, 65535).describe('Connections to one backend from one worker'),
+  queue: count(256, 0, 1_000_000).describe('Requests that may wait for a place'),
+  queue_timeout: duration('1s'),
+});
+
+const Timeouts = z.strictObject({
+  connect: duration('2s'),
+  head: duration('30s').describe('Until the answer begins'),
+  idle: duration('60s').describe('Between two pieces of an answer; 0 for none (server-sent events)'),
+  keep_alive: duration('4s').describe(
+    'An idle connection to a backend is kept this long; stay below the backend’s own',
+  ),
+});
+
+const Retry = z.strictObject({
+  attempts: count(2, 1, 10).describe('In all, the first included'),
+  per_try_timeout: optionalDuration().describe('Until the answer of one attempt begins'),
+  budget: share(0.2).describe('Retries as a share of requests'),
+  min_per_second: count(3, 0).describe('Retries that are allowed however few the requests'),
+  buffer: size('64KiB').describe('A request body up to this size can be sent again'),
+});
+
+const Tls = z.strictObject({
+  ca: z.string().optional().describe('PEM file of the authorities to trust instead of the system’s'),
+  server_name: z.string().optional().describe('Name to ask for and to verify; the URL’s host when left out'),
+  verify: z.boolean().default(true),
+  cert: z.string().optional().describe('PEM file of our certificate, for mutual TLS'),
+  key: z.string().optional(),
+});
+
+/** What `config/clusters/NAME.yaml` holds. */
+export const Cluster = z
+  .strictObject({
+    backends: backends.default([]),
+    discovery: Discovery.optional(),
+    protocol: z
+      .enum(['http1', 'h2', 'auto'])
+      .default('http1')
+      .describe('Spoken to the backends; auto asks by ALPN on https, h2 on http is prior knowledge'),
+    tls: Tls.prefault({}),
+    health: Health.optional(),
+    outlier: Outlier.prefault({}),
+    balance: Balance.prefault({}),
+    sticky: Sticky.optional(),
+    limits: Limits.prefault({}),
+    timeouts: Timeouts.prefault({}),
+    retry: Retry.prefault({}),
+    drain: z
+      .strictObject({
+        deadline: duration('10m').describe('After this what is left is ended'),
+        pace: count(50, 1).describe('Connections ended a second'),
+      })
+      .prefault({}),
+  })
+  .describe('A leaseway cluster');
+
+export type ClusterConfig = z.output<typeof Cluster>;
+export type BackendConfig = ClusterConfig['backends'][number];
+export type HealthConfig = NonNullable<ClusterConfig['health']>;
+export type StickyConfig = NonNullable<ClusterConfig['sticky']>;
+export type DiscoveryConfig = NonNullable<ClusterConfig['discovery']>;
+export type BalancePolicy = (typeof POLICIES)[number];
+
+/** What a watched discovery file holds. */
+export const BackendList = backends;

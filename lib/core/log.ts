@@ -1,0 +1,14 @@
+// leaseway's own messages: a port, so that every part can speak and a test can listen.
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+const nothing = (): void => {};
+export const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };

@@ -1,0 +1,118 @@
+// The messages between the three kinds of thread. Data plane and control plane know each other by these alone.
+
+import type { ProxyConfig } from '../config/proxy.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** A live tunnel or long request, as `status` and the admin API list it. */
+export interface ConnectionReport {
+  /** `worker-sequence`; unique within this process. */
+  readonly id: string;
+  readonly protocol: 'websocket' | 'grpc' | 'http';
+  readonly client: string;
+  readonly route: string;
+  readonly cluster: string;
+  readonly backend: string;
+  readonly slot: number;
+  readonly ageMs: number;
+  /** From the client and to the client. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** Control → worker, on the port between them. */
+export type Order =
+  | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
+  /** Answered by `connections` with the same `requestId`. */
+  | { readonly kind: 'list-connections'; readonly requestId: number; readonly limit: number }
+  /** End the tunnels of these slots, `perSecond` a second from this worker. */
+  | { readonly kind: 'end-tunnels'; readonly slots: readonly number[]; readonly perSecond: number }
+  /** Close one connection by its report's id. */
+  | { readonly kind: 'end-connection'; readonly id: string }
+  | { readonly kind: 'ack'; readonly upTo: number };
+
+/** Worker → control, on the port between them. */
+export type Report =
+  | { readonly kind: 'applied'; readonly generation: number }
+  | {
+      readonly kind: 'connections';
+      readonly requestId: number;
+      readonly total: number;
+      readonly items: readonly ConnectionReport[];
+    }
+  | {
+      readonly kind: 'spans';
+      readonly sequence: number;
+      readonly spans: readonly SpanRecord[];
+      readonly dropped: number;
+    };
+
+/** A finished span, as a worker hands it over; times are Unix milliseconds with fractions. */
+export interface SpanRecord {
+  readonly kind: 'server' | 'client';
+  readonly name: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string | null;
+  /** `tracestate` as received. */
+  readonly traceState: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  readonly error: boolean;
+}
+
+/** Supervisor → worker. */
+export type WorkerCommand =
+  /** The port to the (new) control thread comes with it. */
+  | { readonly kind: 'control'; readonly port: MessagePort }
+  /** Stop accepting at once and finish what is there; the worker reports `drained` when nothing is left, at the latest at the deadline. */
+  | { readonly kind: 'drain'; readonly deadlineMs: number; readonly pacePerSecond: number }
+  /** Answered by `listening`. */
+  | { readonly kind: 'list-sockets' };
+
+/** Worker → supervisor. */
+export type WorkerNotice =
+  | { readonly kind: 'listening'; readonly sockets: readonly ListeningSocket[] }
+  /** The first snapshot is in use and every listener is bound. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'listen-failed'; readonly address: string; readonly error: string }
+  | { readonly kind: 'drained'; readonly cut: number };
+
+/** A bound listening socket: the process-wide file descriptor is what an upgrade hands on. */
+export interface ListeningSocket {
+  /** As configured. */
+  readonly address: string;
+  /** With port 0 the one that was given. */
+  readonly port: number;
+  readonly fd: number;
+}
+
+/** Supervisor → control. */
+export type ControlCommand =
+  /** A (new) worker in this row, with the port to it. */
+  | { readonly kind: 'worker'; readonly row: number; readonly port: MessagePort }
+  | { readonly kind: 'worker-gone'; readonly row: number }
+  | { readonly kind: 'workers-ready'; readonly addresses: readonly { address: string; port: number }[] }
+  | { readonly kind: 'reload'; readonly requestId: number }
+  | {
+      readonly kind: 'upgrade-result';
+      readonly requestId: number;
+      readonly error?: string;
+      readonly pid?: number;
+    }
+  | { readonly kind: 'stop'; readonly deadlineMs: number };
+
+/** Control → supervisor. */
+export type ControlNotice =
+  /** The configuration is valid: how many workers; sent at first and whenever it changes. The supervisor keeps `config` for a control thread that restarts while the files are bad. */
+  | {
+      readonly kind: 'configured';
+      readonly workers: number;
+      readonly config: ProxyConfig;
+      readonly generation: number;
+    }
+  | { readonly kind: 'refused'; readonly error: string }
+  | { readonly kind: 'admin-listening'; readonly socket: ListeningSocket }
+  | { readonly kind: 'upgrade'; readonly requestId: number }
+  | { readonly kind: 'shutdown' }
+  | { readonly kind: 'stopped' };

@@ -1,0 +1,150 @@
+// What each side may do on the scoreboard. The layout behind it is layout.ts; the rules are in this folder's README.
+
+/** What the control plane decided about one backend. Small integers, so that a reader takes the whole board in one copy. */
+export interface Decision {
+  /** See BackendState. */
+  state: number;
+  /** Effective weight in 1/1000 (configured weight × slow start × error penalty); 0 takes no new work. */
+  milliWeight: number;
+  /** Requests at once over all workers; 0 for no limit. */
+  concurrency: number;
+  /** Of the backend in this slot when the decision was made; a mismatch means the decision is not about this backend. */
+  slotGeneration: number;
+}
+
+/** Precedence when the control plane derives it: admin state > health > outlier and panic. */
+export const BackendState = {
+  /** No backend in this slot. */
+  none: 0,
+  /** Takes new work. */
+  up: 1,
+  /** Keeps its leases and connections, takes no new session. */
+  draining: 2,
+  /** Failed its checks or was ejected: takes nothing. */
+  down: 3,
+  /** Taken out by an operator: takes nothing. */
+  maintenance: 4,
+} as const;
+
+/** How an attempt ended, from the backend's side. */
+export const Outcome = {
+  success: 0,
+  /** Status 500–599 that is the backend's own word; a fast failure must not look fast. */
+  serverError: 1,
+  /** No connection, no answer, cut, time-out. */
+  failure: 2,
+  /** The client left or another attempt won: says nothing about the backend. */
+  cancelled: 3,
+} as const;
+export type OutcomeCode = (typeof Outcome)[keyof typeof Outcome];
+
+/** The data plane's hands: one per worker, the only writer of its row. All calls are synchronous and allocate nothing. */
+export interface WorkerLedger {
+  /** An attempt begins: in flight + 1. */
+  begin(slot: number): void;
+  /** The attempt ended. `latencyMs` is until the head of the answer; ignored unless success or serverError. */
+  settle(slot: number, outcome: OutcomeCode, latencyMs: number): void;
+  /** A tunnel (WebSocket) opened or closed; counted apart from requests. */
+  tunnel(slot: number, change: 1 | -1): void;
+  /** Takes one of `limit` places at the backend, shared by all workers; limit 0 always succeeds. */
+  acquire(slot: number, limit: number): boolean;
+  /** Gives the place back and wakes waiters of all workers. */
+  release(slot: number): void;
+  /** Runs `wake` whenever a place was released anywhere since the last call; one subscription. */
+  onReleased(wake: () => void): Disposable;
+  /** One finished request of a route, for the metrics: index into the snapshot's routes, status, seconds of the whole exchange. */
+  request(route: number, status: number, seconds: number, bytesIn: number, bytesOut: number): void;
+  /** Counters and gauges named in layout.ts. */
+  add(counter: WorkerCounter, amount: number): void;
+  /** Tells the supervisor that the event loop turns; called at least twice a second. */
+  heartbeat(): void;
+  /** Zeroes what must not outlive this worker. For the supervisor, after the worker's exit. */
+}
+
+/** Per worker; those before the line are gauges (zeroed when the worker dies), the others only rise. */
+export const WORKER_GAUGES = [
+  'connections',
+  'requestsActive',
+  'tunnels',
+  'queued',
+  'upstreamConnections',
+] as const;
+export const WORKER_COUNTERS = [
+  'connectionsAccepted',
+  'connectionsRefused',
+  'requestsMalformed',
+  'retries',
+  'retriesRefusedByBudget',
+  'shed',
+  'leasesGranted',
+  'leasesRenewed',
+  'leasesMoved',
+  'leaseTokensRejected',
+  'spansDropped',
+  'accessLogDropped',
+  'clientAborts',
+  'h2GoawaysSent',
+] as const;
+export type WorkerCounter = (typeof WORKER_GAUGES)[number] | (typeof WORKER_COUNTERS)[number];
+
+/** The data plane's eyes. */
+export interface DecisionReader {
+  /** Takes a consistent copy if a newer one was published; true when it changed. Call once per event-loop turn or request. */
+  refresh(): boolean;
+  /** Generation of the copy held; 0 before the first. */
+  readonly generation: number;
+  /** Age of the copy by the control plane's heartbeat; over 2 s the data plane ignores forecast and gate. */
+  ageMs(): number;
+  state(slot: number): number;
+  milliWeight(slot: number): number;
+  concurrency(slot: number): number;
+  slotGeneration(slot: number): number;
+  /** In flight at the backend over all workers. */
+  inFlight(slot: number): number;
+  /** Peak-EWMA latency of the backend as this worker sees it, in ms; 0 when never measured. */
+  latencyMs(slot: number): number;
+}
+
+/** The control plane's view. */
+export interface ControlBoard {
+  /** Writes a whole set of decisions into the inactive half and flips. `decide` is called for each slot in use. */
+  publish(decisions: ReadonlyMap<number, Decision>): void;
+  heartbeat(): void;
+  inFlight(slot: number): number;
+  tunnels(slot: number): number;
+  /** Places taken at the backend over all workers. */
+  permits(slot: number): number;
+  totals(slot: number): BackendTotals;
+  /** True when no row shows anything in flight, so that the slot may be reused. */
+  idle(slot: number): boolean;
+  worker(row: number): Readonly<Record<WorkerCounter, number>>;
+  /** Histogram of request durations of one route and status class (1–5), summed over workers. */
+  requestHistogram(route: number, statusClass: number): HistogramView;
+  /** Histogram of attempt latencies of one backend. */
+  backendHistogram(slot: number): HistogramView;
+}
+
+/** Since start, summed over workers. */
+export interface BackendTotals {
+  readonly attempts: number;
+  readonly successes: number;
+  readonly serverErrors: number;
+  readonly failures: number;
+  readonly cancelled: number;
+  /** Failures and serverErrors of 502–504 in a row, the largest over workers. */
+  readonly consecutiveFailures: number;
+  readonly latencySumMs: number;
+}
+
+/** Bounds in seconds: the OpenTelemetry advice for http.server.request.duration. */
+export const DURATION_BOUNDS_S = [
+  0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+] as const;
+
+/** `counts` has one more entry than the bounds. */
+export interface HistogramView {
+  readonly counts: readonly number[];
+  readonly sumS: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
