@@ -79,11 +79,9 @@ const PathMatch = z
 const Match = z.strictObject({
   hosts: z
     .array(
-      z
-        .string()
-        .regex(/^(\*\.)?[A-Za-z0-9._-]+$|^\[[0-9a-fA-F:.]+\]$|^\*$/, {
-          error: 'expected a host name, *.example.org or *',
-        }),
+      z.string().regex(/^(\*\.)?[A-Za-z0-9._-]+$|^\[[0-9a-fA-F:.]+\]$|^\*$/, {
+        error: 'expected a host name, *.example.org or *',
+      }),
     )
     .default([]),
   path: PathMatch.optional(),
@@ -197,7 +195,7 @@ const Log = z.strictObject({
 });
 
 /** What `leaseway.yaml` holds; `clusters` may stand in it or in one file each under `clusters/`. */
-export const Proxy = z
+export const Root = z
   .strictObject({
     listeners: z.array(Listener).min(1),
     routes: z.array(Route).min(1).max(1024).describe('The first that matches is taken'),
@@ -245,7 +243,7 @@ export const Proxy = z
   })
   .describe('leaseway');
 
-export type ProxyConfig = z.output<typeof Proxy>;
+export type ProxyConfig = z.output<typeof Root>;
 export type ListenerConfig = ProxyConfig['listeners'][number];
 export type ListenerTlsConfig = NonNullable<ListenerConfig['tls']>;
 export type RouteConfig = ProxyConfig['routes'][number];

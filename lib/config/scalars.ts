@@ -64,8 +64,6 @@ export const fieldContent = z
   .string()
   .regex(/^[\t\x20-\x7e\x80-\xff]*$/, { error: 'expected a header value without control characters' });
 
-export const name = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
-    error: 'expected a name of letters, digits, dot, dash or underscore (63 at most)',
-  });
+export const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
+  error: 'expected a name of letters, digits, dot, dash or underscore (63 at most)',
+});

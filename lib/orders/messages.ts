@@ -1,5 +1,6 @@
 // The messages between the three kinds of thread. Data plane and control plane know each other by these alone.
 
+import type { MessagePort } from 'node:worker_threads';
 import type { ProxyConfig } from '../config/proxy.ts';
 import type { Snapshot } from './snapshot.ts';
 

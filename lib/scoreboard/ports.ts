@@ -58,7 +58,15 @@ export interface WorkerLedger {
   add(counter: WorkerCounter, amount: number): void;
   /** Tells the supervisor that the event loop turns; called at least twice a second. */
   heartbeat(): void;
-  /** Zeroes what must not outlive this worker. For the supervisor, after the worker's exit. */
+}
+
+/** Bounds on clients, shared by all workers. `client` and `key` are uint32 hashes, keyed by the caller. */
+export interface ClientLedger {
+  /** One token of the bucket `key`; 0 when taken, otherwise the milliseconds until there is one. Fixed-size table, oldest evicted. */
+  takeToken(key: number, ratePerSecond: number, burst: number): number;
+  /** Counts a connection in, unless the listener or the client is at its bound. Crash-safe: a dead worker's counts go with its row. */
+  enter(listener: number, client: number, maxTotal: number, maxPerClient: number): boolean;
+  leave(listener: number, client: number): void;
 }
 
 /** Per worker; those before the line are gauges (zeroed when the worker dies), the others only rise. */

@@ -1,0 +1,62 @@
+// What the admin API can ask of the control plane; the composition root implements it.
+
+import type { BackendConfig } from '../../config/cluster.ts';
+import type { ConnectionReport } from '../../orders/messages.ts';
+import type { WorkerCounter } from '../../scoreboard/ports.ts';
+import type { BackendRegistry, BackendStatus } from '../backend/ports.ts';
+
+export interface StatusReport {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedMs: number;
+  readonly configPath: string;
+  /** Of the snapshot in use. */
+  readonly generation: number;
+  readonly loadedMs: number;
+  /** The last reload's problems when it was refused; empty when it was taken. */
+  readonly reloadProblems: readonly string[];
+  readonly ready: boolean;
+  /** Why not ready; empty when it is. */
+  readonly notReady: readonly string[];
+  readonly stopping: boolean;
+  readonly listeners: readonly { readonly address: string; readonly port: number; readonly tls: boolean }[];
+  readonly workers: readonly {
+    readonly row: number;
+    readonly alive: boolean;
+    readonly counters: Readonly<Record<WorkerCounter, number>>;
+  }[];
+  readonly backends: readonly BackendStatus[];
+}
+
+export interface ReloadResult {
+  readonly generation: number;
+  /** Lines such as `+ cluster chat`, `~ route api`; empty when nothing changed. */
+  readonly changes: readonly string[];
+}
+
+export interface ConnectionFilter {
+  readonly cluster?: string;
+  readonly backend?: string;
+  readonly client?: string;
+  readonly limit: number;
+}
+
+export interface ControlActions {
+  status(): StatusReport;
+  /** Throws LeasewayError CONFIG_INVALID whose detail is the formatted problems. */
+  reload(): Promise<ReloadResult>;
+  /** Resolves with the new process's id once it serves; throws UPGRADE_FAILED. */
+  upgrade(): Promise<{ readonly pid: number }>;
+  shutdown(): void;
+  connections(
+    filter: ConnectionFilter,
+  ): Promise<{ readonly total: number; readonly items: readonly ConnectionReport[] }>;
+  endConnection(id: string): void;
+  /** OpenMetrics/Prometheus text. */
+  metrics(): string;
+  readonly backends: Pick<BackendRegistry, 'drain' | 'undrain' | 'maintenance' | 'setWeight' | 'remove'> & {
+    add(cluster: string, backend: BackendConfig): void;
+  };
+  /** Rises whenever admin state changes; writes carry it in If-Match. */
+  readonly revision: number;
+}

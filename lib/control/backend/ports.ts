@@ -1,0 +1,71 @@
+// Backends as the control plane knows them: found by discovery, judged by checks, steered by operators.
+
+import type { BackendConfig, ClusterConfig } from '../../config/cluster.ts';
+import type { ClusterEntry } from '../../orders/snapshot.ts';
+import type { Decision } from '../../scoreboard/ports.ts';
+
+export type BackendChange =
+  | { readonly kind: 'insert' | 'update'; readonly backend: BackendConfig }
+  | { readonly kind: 'remove'; readonly id: string };
+
+/** A source of backends. Iteration ends when `signal` aborts; a source in trouble keeps what it said last and logs. */
+export interface Discovery {
+  watch(signal: AbortSignal): AsyncIterable<BackendChange>;
+}
+
+export type AdminState = 'ready' | 'drain' | 'maintenance';
+
+/** What operators decided; survives restart and reload (a file in the state directory, written atomically). */
+export interface AdminRecord {
+  readonly state: AdminState;
+  /** In place of the configured weight. */
+  readonly weight?: number;
+  /** When a drain ends, Unix ms. */
+  readonly drainUntilMs?: number;
+}
+
+export interface BackendStatus {
+  readonly cluster: string;
+  readonly id: string;
+  readonly url: string;
+  readonly slot: number;
+  readonly admin: AdminState;
+  readonly health: 'unknown' | 'up' | 'down';
+  /** Why it is down, or what the last check said. */
+  readonly healthDetail: string;
+  readonly ejectedUntilMs: number | null;
+  /** What all of it comes to. */
+  readonly state: 'up' | 'draining' | 'down' | 'maintenance';
+  readonly weight: number;
+  readonly effectiveWeight: number;
+  readonly inFlight: number;
+  readonly tunnels: number;
+  readonly drainUntilMs: number | null;
+  readonly requests: number;
+  readonly failures: number;
+  readonly generation: number;
+  readonly source: 'static' | 'file' | 'dns' | 'api';
+}
+
+/** All backends of all clusters. The composition root drives it: `configure` at each reload, `tick` four times a second. */
+export interface BackendRegistry extends AsyncDisposable {
+  /** Applies the difference; resolves when each discovery has answered once or after two seconds. Backends that stay keep slot, health and statistics. */
+  configure(clusters: Readonly<Record<string, ClusterConfig>>): Promise<void>;
+  /** What snapshots carry (without PEM texts). A new array whenever membership or a generation changed. */
+  entries(): readonly Omit<ClusterEntry, 'tls'>[];
+  /** Reads the board, moves outliers, slow start, panic and drains on, and returns what to publish. Pure in time: takes the clock's now. */
+  tick(): ReadonlyMap<number, Decision>;
+  /** Tunnels to end now, because a drain nears its deadline or a backend is gone. */
+  tunnelsToEnd(): readonly { readonly slots: readonly number[]; readonly perSecond: number }[];
+  status(): readonly BackendStatus[];
+  /** Called when `entries` changed by itself (discovery, generation). */
+  onChange(run: () => void): void;
+  /** All throw LeasewayError NOT_FOUND for an unknown cluster or backend. */
+  drain(cluster: string, id: string, deadlineMs?: number): void;
+  undrain(cluster: string, id: string): void;
+  maintenance(cluster: string, id: string): void;
+  setWeight(cluster: string, id: string, weight: number | null): void;
+  add(cluster: string, backend: BackendConfig): void;
+  /** Only backends that the API added; others are NOT_FOUND with the reason. */
+  remove(cluster: string, id: string): void;
+}
