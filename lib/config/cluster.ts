@@ -1,7 +1,17 @@
 // A cluster: backends that serve the same thing, and how they are found, checked, chosen and protected.
 
 import * as z from 'zod';
-import { count, duration, fieldName, name, optionalDuration, share, size } from './scalars.ts';
+import {
+  count,
+  duration,
+  exactlyOne,
+  fieldName,
+  file,
+  name,
+  optionalDuration,
+  share,
+  size,
+} from './scalars.ts';
 
 const backendUrl = z
   .url({
@@ -24,50 +34,62 @@ const Backend = z.strictObject({
 });
 
 const backends = z
-  .array(z.union([backendUrl.transform(url => ({ url, weight: 1, id: undefined })), Backend]))
+  .array(
+    z.union([backendUrl.transform(url => ({ url, weight: 1, id: undefined })), Backend], {
+      error: 'expected a URL such as http://127.0.0.1:9001, or a map with url',
+    }),
+  )
   .max(4096);
 
-const Discovery = z.strictObject({
-  file: z.string().optional().describe('YAML or JSON file with a list of backends; watched'),
-  dns: z
-    .strictObject({
-      name: z.string().describe('Host name whose A and AAAA records are the backends'),
-      port: z.int().min(1).max(65535),
-      scheme: z.enum(['http', 'https']).default('http'),
-      interval: duration('10s'),
-      servers: z.array(z.string()).optional().describe('Resolvers as host:port instead of the system’s'),
-    })
-    .optional(),
+const Dns = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?$/, { error: 'expected a host name' })
+    .describe('Host name whose A and AAAA records are the backends'),
+  port: z.int().min(1).max(65535),
+  scheme: z.enum(['http', 'https']).default('http'),
+  interval: duration('10s', '10ms'),
+  servers: z.array(z.string()).max(16).optional().describe('Resolvers as ip:port instead of the system’s'),
 });
 
-const Health = z.strictObject({
-  http: z
-    .strictObject({
-      path: z.string().startsWith('/').default('/'),
-      host: z.string().optional(),
-      status: z
-        .array(z.int().min(100).max(599))
-        .optional()
-        .describe('Healthy statuses; any 2xx or 3xx when left out'),
-    })
-    .optional(),
-  tcp: z.literal(true).optional().describe('A connection that opens is healthy'),
-  grpc: z
-    .strictObject({ service: z.string().default('') })
-    .optional()
-    .describe('grpc.health.v1.Health/Check'),
-  interval: duration('2s'),
-  timeout: duration('1s'),
-  rise: count(2, 1, 100).describe('Successes in a row until up'),
-  fall: count(3, 1, 100).describe('Failures in a row until down'),
-});
+const Discovery = z
+  .strictObject({
+    file: file.optional().describe('YAML or JSON file with a list of backends; watched'),
+    dns: Dns.optional(),
+  })
+  .refine(...exactlyOne('file', 'dns'));
+
+const Health = z
+  .strictObject({
+    http: z
+      .strictObject({
+        path: z.string().startsWith('/').default('/'),
+        host: z.string().min(1).optional(),
+        status: z
+          .array(z.int().min(100).max(599))
+          .min(1)
+          .optional()
+          .describe('Healthy statuses; any 2xx or 3xx when left out'),
+      })
+      .optional(),
+    tcp: z.literal(true).optional().describe('A connection that opens is healthy'),
+    grpc: z
+      .strictObject({ service: z.string().default('') })
+      .optional()
+      .describe('grpc.health.v1.Health/Check'),
+    interval: duration('2s', '10ms'),
+    timeout: duration('1s', '1ms'),
+    rise: count(2, 1, 100).describe('Successes in a row until up'),
+    fall: count(3, 1, 100).describe('Failures in a row until down'),
+  })
+  .refine(...exactlyOne('http', 'tcp', 'grpc'));
 
 const Outlier = z.strictObject({
   consecutive_failures: count(5, 0).describe(
     'Failures in a row (no connection, no answer, 502–504) that eject; 0 switches off',
   ),
-  base_ejection: duration('10s').describe('First ejection; doubles with each that follows'),
-  max_ejection: duration('5m'),
+  base_ejection: duration('10s', '1ms').describe('First ejection; doubles with each that follows'),
+  max_ejection: duration('5m', '1ms'),
   max_ejected: share(0.5).describe('Never more of the cluster than this at once'),
 });
 
@@ -109,8 +131,10 @@ const Sticky = z.strictObject({
     .enum(['dynamic', 'static'])
     .default('dynamic')
     .describe('Static leases move only for failure and at the end of a drain'),
-  term: duration('60s').describe('First term of a lease'),
-  remember: duration('24h').describe('A lapsed lease is granted again on its backend within this time'),
+  term: duration('60s', '10ms').describe('First term of a lease'),
+  remember: duration('24h', '0', '365d').describe(
+    'A lapsed lease is granted again on its backend within this time',
+  ),
   path: z.string().startsWith('/').default('/'),
   same_site: z.enum(['Lax', 'Strict', 'None']).default('Lax'),
   secure: z.enum(['auto', 'always', 'never']).default('auto').describe('auto: on TLS connections'),
@@ -120,12 +144,12 @@ const Limits = z.strictObject({
   concurrency: count(0, 0).describe('Requests at one backend at once, over all workers; 0 for no limit'),
   connections: count(1024, 1, 65535).describe('Connections to one backend from one worker'),
   queue: count(256, 0, 1_000_000).describe('Requests that may wait for a place'),
-  queue_timeout: duration('1s'),
+  queue_timeout: duration('1s', '1ms'),
 });
 
 const Timeouts = z.strictObject({
-  connect: duration('2s'),
-  head: duration('30s').describe('Until the answer begins'),
+  connect: duration('2s', '1ms'),
+  head: duration('30s', '1ms').describe('Until the answer begins'),
   idle: duration('60s').describe('Between two pieces of an answer; 0 for none (server-sent events)'),
   keep_alive: duration('4s').describe(
     'An idle connection to a backend is kept this long; stay below the backend’s own',
@@ -141,11 +165,15 @@ const Retry = z.strictObject({
 });
 
 const Tls = z.strictObject({
-  ca: z.string().optional().describe('PEM file of the authorities to trust instead of the system’s'),
-  server_name: z.string().optional().describe('Name to ask for and to verify; the URL’s host when left out'),
+  ca: file.optional().describe('PEM file of the authorities to trust instead of the system’s'),
+  server_name: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Name to ask for and to verify; the URL’s host when left out'),
   verify: z.boolean().default(true),
-  cert: z.string().optional().describe('PEM file of our certificate, for mutual TLS'),
-  key: z.string().optional(),
+  cert: file.optional().describe('PEM file of our certificate, for mutual TLS'),
+  key: file.optional(),
 });
 
 /** What `config/clusters/NAME.yaml` holds. */
@@ -180,6 +208,13 @@ export type HealthConfig = NonNullable<ClusterConfig['health']>;
 export type StickyConfig = NonNullable<ClusterConfig['sticky']>;
 export type DiscoveryConfig = NonNullable<ClusterConfig['discovery']>;
 export type BalancePolicy = (typeof POLICIES)[number];
+
+/** Its id, or host:port of its URL when it was given none. */
+export function backendId(backend: Pick<BackendConfig, 'id' | 'url'>): string {
+  if (backend.id !== undefined) return backend.id;
+  const url = new URL(backend.url);
+  return `${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`;
+}
 
 /** What a watched discovery file holds. */
 export const BackendList = backends;

@@ -7,8 +7,10 @@ import {
   cidr,
   count,
   duration,
+  exactlyOne,
   fieldContent,
   fieldName,
+  file,
   name,
   optionalDuration,
   share,
@@ -16,8 +18,8 @@ import {
 } from './scalars.ts';
 
 const Certificate = z.strictObject({
-  cert: z.string().describe('PEM file: the certificate and its chain'),
-  key: z.string().describe('PEM file: its private key'),
+  cert: file.describe('PEM file: the certificate and its chain'),
+  key: file.describe('PEM file: its private key'),
 });
 
 const ListenerTls = z.strictObject({
@@ -26,12 +28,12 @@ const ListenerTls = z.strictObject({
     .min(1)
     .describe('Chosen by server name (SNI); the first answers names that none has'),
   min_version: z.enum(['1.2', '1.3']).default('1.2'),
-  client_ca: z.string().optional().describe('PEM file of authorities whose client certificates are accepted'),
+  client_ca: file.optional().describe('PEM file of authorities whose client certificates are accepted'),
   client_auth: z.enum(['none', 'optional', 'required']).default('none'),
-  handshake_timeout: duration('10s'),
+  handshake_timeout: duration('10s', '1ms'),
 });
 
-const Listener = z.strictObject({
+export const Listener = z.strictObject({
   address,
   tls: ListenerTls.optional(),
   protocols: z
@@ -56,25 +58,23 @@ const FieldMatch = z
     regex: z.string().optional(),
     present: z.boolean().optional(),
   })
-  .refine(m => [m.exact, m.prefix, m.regex, m.present].filter(v => v !== undefined).length === 1, {
-    error: 'expected exactly one of exact, prefix, regex, present',
-  });
+  .refine(...exactlyOne('exact', 'prefix', 'regex', 'present'));
 
-const PathMatch = z
-  .union([
+const path = z.string().startsWith('/', { error: 'expected a path that begins with /' });
+
+const PathMatch = z.union(
+  [
+    path.transform(prefix => ({ prefix, exact: undefined, regex: undefined })),
     z
-      .string()
-      .startsWith('/', { error: 'expected a path that begins with /' })
-      .transform(prefix => ({ prefix, exact: undefined, regex: undefined })),
-    z.strictObject({
-      exact: z.string().startsWith('/').optional(),
-      prefix: z.string().startsWith('/').optional(),
-      regex: z.string().optional().describe('RE2 syntax: linear time, anchored at both ends'),
-    }),
-  ])
-  .refine(m => [m.exact, m.prefix, m.regex].filter(v => v !== undefined).length === 1, {
-    error: 'expected a path prefix, or exactly one of exact, prefix, regex',
-  });
+      .strictObject({
+        exact: path.optional(),
+        prefix: path.optional(),
+        regex: z.string().optional().describe('RE2 syntax: linear time, anchored at both ends'),
+      })
+      .refine(...exactlyOne('exact', 'prefix', 'regex')),
+  ],
+  { error: 'expected a path prefix such as /api, or a map with one of exact, prefix, regex' },
+);
 
 const Match = z.strictObject({
   hosts: z
@@ -103,7 +103,7 @@ const Rate = z.strictObject({
   burst: count(10, 1),
 });
 
-const Route = z
+export const Route = z
   .strictObject({
     name: name.optional().describe('In logs, metrics and leases; route-N when left out'),
     match: Match.prefault({}),
@@ -118,10 +118,8 @@ const Route = z
       .describe('Canary: requests shared among clusters by weight'),
     redirect: z
       .strictObject({
-        status: z
-          .union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)])
-          .default(308),
-        to: z.string().describe('Location; {host}, {path} and {query} are filled in'),
+        status: z.literal([301, 302, 303, 307, 308]).default(308),
+        to: z.string().min(1).describe('Location; {host}, {path} and {query} are filled in'),
       })
       .optional(),
     respond: z
@@ -133,10 +131,16 @@ const Route = z
       .optional(),
     rewrite: z
       .strictObject({
-        prefix: z.string().startsWith('/').optional().describe('Put in place of the matched prefix'),
+        prefix: path.optional().describe('Put in place of the matched prefix'),
         regex: z.string().optional(),
         to: z.string().optional().describe('With regex: the new path; $1 and so on are its groups'),
-        host: z.string().optional().describe('Host sent to the backend; the client’s when left out'),
+        host: z
+          .string()
+          .regex(/^[A-Za-z0-9._-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$/, {
+            error: 'expected a host name, with :port if need be',
+          })
+          .optional()
+          .describe('Host sent to the backend; the client’s when left out'),
       })
       .optional(),
     request_headers: Edit.prefault({}),
@@ -147,15 +151,13 @@ const Route = z
     encoded_slash: z.enum(['refuse', 'keep']).default('refuse').describe('%2F, %5C in a path'),
     websocket: z.boolean().default(true),
   })
-  .refine(r => [r.cluster, r.split, r.redirect, r.respond].filter(v => v !== undefined).length === 1, {
-    error: 'expected exactly one of cluster, split, redirect, respond',
-  });
+  .refine(...exactlyOne('cluster', 'split', 'redirect', 'respond'));
 
 const Limits = z.strictObject({
   header_bytes: size('16KiB'),
   header_count: count(100, 1, 2000),
   uri_bytes: size('8KiB'),
-  head_timeout: duration('10s').describe('For a whole request head to arrive'),
+  head_timeout: duration('10s', '1ms').describe('For a whole request head to arrive'),
   body_idle_timeout: duration('30s').describe('Between two pieces of a request body'),
   write_idle_timeout: duration('60s').describe(
     'A client that takes nothing of its answer this long is closed',
@@ -169,8 +171,7 @@ const Limits = z.strictObject({
 
 const Admin = z.strictObject({
   address: address.default('127.0.0.1:9900'),
-  token_file: z
-    .string()
+  token_file: file
     .optional()
     .describe('File with the token, mode 0600; made in the state directory when left out'),
   tls: ListenerTls.optional(),
@@ -180,16 +181,22 @@ const Telemetry = z.strictObject({
   service_name: z.string().default('leaseway'),
   otlp: z
     .strictObject({
-      endpoint: z.url().describe('Base URL, such as http://127.0.0.1:4318'),
+      endpoint: z
+        .url({ protocol: /^https?$/, error: 'expected a URL such as http://127.0.0.1:4318' })
+        .describe('Base URL, such as http://127.0.0.1:4318'),
       headers: z.record(fieldName, fieldContent).default({}),
-      interval: duration('10s'),
+      interval: duration('10s', '10ms'),
     })
     .optional(),
   sample: share(0.01).describe('Of traces that begin here; a caller’s own decision is followed'),
 });
 
 const Log = z.strictObject({
-  access: z.string().default('off').describe('Path of the access log (JSON lines), stdout, stderr or off'),
+  access: z
+    .string()
+    .min(1)
+    .default('off')
+    .describe('Path of the access log (JSON lines), stdout, stderr or off'),
   level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   format: z.enum(['text', 'json']).default('text').describe('Of leaseway’s own messages on stderr'),
 });
@@ -201,7 +208,7 @@ export const Root = z
     routes: z.array(Route).min(1).max(1024).describe('The first that matches is taken'),
     clusters: z.record(name, Cluster).default({}),
     workers: z
-      .union([z.literal('auto'), z.int().min(1).max(64)])
+      .union([z.literal('auto'), z.int().min(1).max(64)], { error: 'expected auto or a number from 1 to 64' })
       .default('auto')
       .describe('Data-plane threads; auto is one a core'),
     admin: Admin.prefault({}),
@@ -228,7 +235,7 @@ export const Root = z
       })
       .prefault({}),
     state: z
-      .strictObject({ dir: z.string().optional() })
+      .strictObject({ dir: file.optional() })
       .prefault({})
       .describe('Where what must survive a restart is kept'),
     telemetry: Telemetry.prefault({}),
@@ -247,6 +254,11 @@ export type ProxyConfig = z.output<typeof Root>;
 export type ListenerConfig = ProxyConfig['listeners'][number];
 export type ListenerTlsConfig = NonNullable<ListenerConfig['tls']>;
 export type RouteConfig = ProxyConfig['routes'][number];
+export type AdminConfig = ProxyConfig['admin'];
 export type RequestLimits = ProxyConfig['limits'];
 export type TelemetryConfig = ProxyConfig['telemetry'];
 export type LogConfig = ProxyConfig['log'];
+
+/** Its name, or route-N when it was given none; N counts from 1, as a person would. */
+export const routeName = (route: Pick<RouteConfig, 'name'>, index: number): string =>
+  route.name ?? `route-${index + 1}`;

@@ -10,39 +10,58 @@ export type Bytes = number;
 /** A part of one, 0..1. In YAML: `50%` or `0.5`. */
 export type Share = number;
 
-const converted = <T>(expects: string, parse: (text: string) => T | undefined) =>
+/** `parse` gives the value, or the words for what was expected of this text instead. */
+const converted = <T extends number>(expects: string, parse: (text: string) => T | string | undefined) =>
   z.union([z.string(), z.number()], { error: `expected ${expects}` }).transform((value, context): T => {
-    const parsed = parse(String(value));
-    if (parsed !== undefined) return parsed;
-    context.issues.push({ code: 'custom', message: `expected ${expects}`, input: value });
+    const parsed = parse(String(value).trim());
+    if (typeof parsed === 'number') return parsed;
+    context.issues.push({ code: 'custom', message: `expected ${parsed ?? expects}`, input: value });
     return z.NEVER;
   });
 
-/** A duration; `fallback` is written as in YAML. */
-export const duration = (fallback: string) =>
-  converted<Ms>('a duration such as 250ms, 30s or 1h30m', parseDurationMs).default(
-    parseDurationMs(fallback)!,
-  );
+/** Timers of Node count in 31 bits of milliseconds; anything longer would fire at once. */
+const LONGEST_TIMER = '24d';
+
+const bounded = (least: string, most: string) => {
+  const [min, max] = [parseDurationMs(least)!, parseDurationMs(most)!];
+  return converted<Ms>('a duration such as 250ms, 30s or 1h30m', text => {
+    const ms = parseDurationMs(text);
+    return ms === undefined || (ms >= min && ms <= max) ? ms : `a duration from ${least} to ${most}`;
+  });
+};
+
+/** A duration; `fallback` and the bounds are written as in YAML. */
+export const duration = (fallback: string, least = '0', most = LONGEST_TIMER) =>
+  bounded(least, most).prefault(fallback);
 
 /** A duration that may be left out, which switches the feature off. */
-export const optionalDuration = () =>
-  converted<Ms>('a duration such as 250ms, 30s or 1h30m', parseDurationMs).optional();
+export const optionalDuration = (least = '1ms') => bounded(least, LONGEST_TIMER).optional();
 
 /** A size; `fallback` is written as in YAML. */
 export const size = (fallback: string) =>
-  converted<Bytes>('a size such as 512, 64KiB or 10MB', parseSizeBytes).default(parseSizeBytes(fallback)!);
+  converted<Bytes>('a size such as 512, 64KiB or 10MB', parseSizeBytes).prefault(fallback);
 
 const parseShare = (text: string): Share | undefined => {
   const value = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
-  return text.trim() !== '' && value >= 0 && value <= 1 ? value : undefined;
+  return text !== '' && text !== '%' && value >= 0 && value <= 1 ? value : undefined;
 };
 
 /** A part of one. */
 export const share = (fallback: Share) =>
-  converted<Share>('a share such as 50% or 0.5', parseShare).default(fallback);
+  converted<Share>('a share such as 50% or 0.5', parseShare).prefault(fallback);
 
 export const count = (fallback: number, min = 1, max = 1_000_000_000) =>
   z.int().min(min).max(max).default(fallback);
+
+/** A file; relative to the folder of the YAML file that names it, absolute once loaded. */
+export const file = z.string().min(1);
+
+/** Of several keys exactly one must be given; the problem then says which ones were. */
+export const exactlyOne = (...keys: readonly string[]) =>
+  [
+    (value: object) => keys.filter(key => value[key as keyof typeof value] !== undefined).length === 1,
+    { error: `expected exactly one of ${keys.join(', ')}`, params: { oneOf: keys } },
+  ] as const;
 
 /** `host:port`, `[v6]:port` or `:port` (every address). */
 export const address = z
