@@ -1,7 +1,7 @@
 // Time as a port: everything that waits or measures takes a Clock, so that tests and the simulator own time.
 
 export interface Clock {
-  /** Milliseconds since an arbitrary start; never steps back. */
+  /** Milliseconds since an arbitrary start, the same for all threads of the machine; never steps back. */
   monotonicMs(): number;
   /** Milliseconds since the Unix epoch; may step in both directions. */
   wallMs(): number;
@@ -9,8 +9,14 @@ export interface Clock {
   after(ms: number, run: () => void): Disposable;
 }
 
+/**
+ * performance.now() counts from the start of its own thread. The system's monotonic clock underneath is one for all, so
+ * each thread adds, once, what lies between; the wall clock (performance.timeOrigin) takes no part, since it may step.
+ */
+const THREAD_START_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
 export const systemClock: Clock = {
-  monotonicMs: () => performance.now(),
+  monotonicMs: () => THREAD_START_MS + performance.now(),
   wallMs: () => Date.now(),
   after(ms, run) {
     const timer = setTimeout(run, ms);
