@@ -14,20 +14,26 @@ const MAX_ADDED = 4096;
 
 const READY: AdminRecord = Object.freeze({ state: 'ready' });
 
-const StoredRecord = z.object({
-  cluster: z.string(),
-  id: z.string(),
-  state: z.enum(['ready', 'drain', 'maintenance']),
-  weight: z.number().min(0).max(1000).optional(),
-  drainUntilMs: z.number().optional(),
-});
+const StoredRecord = z
+  .object({
+    cluster: z.string(),
+    id: z.string(),
+    state: z.enum(['ready', 'drain', 'maintenance']),
+    weight: z.number().min(0).max(1000).optional(),
+    drainUntilMs: z.number().optional(),
+  })
+  .transform(({ weight, drainUntilMs, ...rest }) => ({
+    ...rest,
+    ...(weight === undefined ? {} : { weight }),
+    ...(drainUntilMs === undefined ? {} : { drainUntilMs }),
+  }));
 const StoredBackend = z.object({
   cluster: z.string(),
   id: z.string(),
   url: z.string().refine(text => URL.canParse(text)),
   weight: z.number().min(0).max(1000),
 });
-type StoredRecord = z.output<typeof StoredRecord>;
+type StoredRecord = AdminRecord & { readonly cluster: string; readonly id: string };
 type StoredBackend = z.output<typeof StoredBackend>;
 
 interface Content {

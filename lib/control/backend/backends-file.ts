@@ -21,11 +21,11 @@ const StoredSlot = z.object({
   generation: count,
   retired: z.boolean(),
 });
-const StoredHead = z.object({ pid: count, floor: count, lastSlotGeneration: count });
+const StoredHead = z.object({ writer: z.string(), floor: count, lastSlotGeneration: count });
 
 export interface BackendsContent {
   /** Slots mean something only in the process whose scoreboard they name. */
-  readonly pid: number;
+  readonly writer: string;
   /** See Generations. */
   readonly floor: number;
   readonly lastSlotGeneration: number;
@@ -50,22 +50,22 @@ export function loadBackends(path: string, wallMs: number, log: Log): BackendsCo
     setAside(path, log);
   }
   const lost = damaged || (partly && (!head.success || generations.damaged > 0));
-  const known = head.data ?? { pid: 0, floor: 0, lastSlotGeneration: 0 };
+  const known = head.data ?? { writer: '', floor: 0, lastSlotGeneration: 0 };
   return {
-    pid: known.pid,
+    writer: known.writer,
     floor: lost ? Math.max(known.floor, Math.floor(wallMs / 1000)) : known.floor,
-    lastSlotGeneration: known.lastSlotGeneration,
+    lastSlotGeneration: head.success ? known.lastSlotGeneration : slotGenerationOf(damaged || partly, wallMs),
     generations: generations.entries,
     slots: slots.entries,
   };
 }
 
 /** What another process wrote meanwhile (two run during an upgrade); undefined when it is ours or unreadable. */
-export function foreignBackends(path: string, ownPid: number): BackendsContent | undefined {
+export function foreignBackends(path: string, ownName: string): BackendsContent | undefined {
   try {
     const content = readStateFile(path);
     const head = StoredHead.safeParse(content).data;
-    if (head === undefined || head.pid === ownPid) return undefined;
+    if (head === undefined || head.writer === ownName) return undefined;
     const { entries } = readEntries(content, 'generations', entry => StoredGeneration.safeParse(entry).data);
     return { ...head, generations: entries, slots: [] };
   } catch {
@@ -78,3 +78,7 @@ export function foreignBackends(path: string, ownPid: number): BackendsContent |
 export function saveBackends(path: string, content: BackendsContent): void {
   writeStateFile(path, { version: 1, ...content });
 }
+
+/** Lost figures begin again above all that can have been used: the board holds 31 bits, so seconds count from 2023. */
+const slotGenerationOf = (lost: boolean, wallMs: number): number =>
+  lost ? Math.max(0, Math.floor(wallMs / 1000) - 1_672_531_200) : 0;

@@ -69,24 +69,20 @@ export class Generations {
     this.#forgetOldest();
   }
 
-  /** Takes over what is higher elsewhere (a file that another process wrote); true when a present one rose. */
-  absorb(floor: number, entries: readonly GenerationEntry[]): boolean {
-    let rose = false;
+  /** Takes over what is higher elsewhere: in a file that another process wrote. */
+  absorb(floor: number, entries: readonly GenerationEntry[]): void {
     this.#floor = Math.max(this.#floor, floor);
     for (const entry of entries) {
       const at = key(entry.cluster, entry.id);
       const present = this.#present.get(at);
       if (present !== undefined) {
-        if (present.generation >= entry.generation) continue;
-        this.#present.set(at, { ...entry, goneAtMs: null });
-        rose = true;
+        if (present.generation < entry.generation) this.#present.set(at, { ...entry, goneAtMs: null });
       } else if ((this.#departed.get(at)?.generation ?? 0) < entry.generation) {
         this.#departed.delete(at);
         this.#departed.set(at, entry);
       }
     }
     this.#forgetOldest();
-    return rose;
   }
 
   #forgetOldest(): void {

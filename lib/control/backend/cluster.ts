@@ -1,0 +1,251 @@
+// One cluster at work: its members come and go, are checked, ejected, drained, and every tick gets its verdicts.
+
+import type { ClusterConfig } from '../../config/cluster.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { Random } from '../../core/random.ts';
+import type { ClusterEntry } from '../../orders/snapshot.ts';
+import { BackendState, type Decision } from '../../scoreboard/ports.ts';
+import type { AdminState } from './admin-state.ts';
+import { type Backend, stateAt } from './backend.ts';
+import type { LoadBackendFile } from './discovery/backend-list.ts';
+import type { TunnelHolder } from './drain.ts';
+import { moveOutliers } from './ejections.ts';
+import type { RaiseReason } from './generations.ts';
+import { type CheckHands, ClusterChecks } from './health/cluster-checks.ts';
+import type { Health } from './health/rise-fall.ts';
+import { type Judgement, judge, type Standpoint } from './judge.ts';
+import type { SourceKind } from './membership.ts';
+import { Roster, type RosterHands } from './roster.ts';
+import { Sources } from './sources.ts';
+
+/** What all clusters share. */
+export interface ClusterHands extends RosterHands, CheckHands {
+  readonly random: Random;
+  readonly load: LoadBackendFile;
+  readonly admin: AdminState;
+}
+
+/** A disk that refuses is asked again after this. */
+const RETRY_MS = 10_000;
+
+export class Cluster implements Disposable {
+  readonly name: string;
+  readonly #hands: ClusterHands;
+  readonly #roster: Roster;
+  readonly #checks: ClusterChecks;
+  readonly #sources: Sources;
+  #config: ClusterConfig;
+  /** False until the first round is over: who comes up before then was not late. */
+  #settled = false;
+  #panic = false;
+  #drainRetryMs = 0;
+
+  constructor(name: string, config: ClusterConfig, hands: ClusterHands) {
+    this.name = name;
+    this.#hands = hands;
+    this.#config = config;
+    this.#checks = new ClusterChecks(name, config, hands, (backend, before) =>
+      this.#flipped(backend, before),
+    );
+    this.#roster = new Roster(name, hands, {
+      arrived: backend => {
+        if (this.#config.health === undefined) this.startSlowly(backend);
+        this.#checks.start(backend);
+      },
+      left: backend => backend.stop(),
+    });
+    this.#sources = new Sources(name, {
+      ...hands,
+      added: () => hands.admin.added(name),
+      known: source => this.#roster.known(source),
+      apply: (source, change) => this.#roster.apply(source, change),
+    });
+    this.#sources.configure(config);
+  }
+
+  get config(): ClusterConfig {
+    return this.#config;
+  }
+
+  get backends(): ReadonlyMap<string, Backend> {
+    return this.#roster.backends;
+  }
+
+  /** Backends that wait for a slot count too. */
+  get size(): number {
+    return this.#roster.size;
+  }
+
+  configure(config: ClusterConfig): void {
+    if (JSON.stringify(this.#config) !== JSON.stringify(config)) this.#hands.changed();
+    this.#config = config;
+    this.#checks.configure(config, this.backends.values());
+    this.#sources.configure(config);
+  }
+
+  /** Resolves when discoveries have answered and every backend found so far was checked once. */
+  async firstRound(): Promise<void> {
+    await this.#sources.answered();
+    await Promise.all([...this.backends.values()].map(backend => backend.judged));
+  }
+
+  /** From now on, who comes up comes late and starts slowly. */
+  settle(): void {
+    this.#settled = true;
+  }
+
+  apiChanged(): void {
+    this.#sources.apiChanged();
+  }
+
+  sourceOf(id: string): SourceKind | undefined {
+    return this.#roster.sourceOf(id);
+  }
+
+  entry(): Omit<ClusterEntry, 'tls'> {
+    const backends = [...this.backends.values()].map(({ id, url, slot, weight }) => ({
+      id,
+      url,
+      weight: this.#hands.admin.get(this.name, id).weight ?? weight,
+      slot: slot.index,
+      slotGeneration: slot.generation,
+      generation: this.#hands.ledger.generations.of(this.name, id),
+    }));
+    return { name: this.name, config: this.#config, backends };
+  }
+
+  /** Members that wait for a slot, drains that are over, outliers, panic. */
+  tick(): void {
+    this.#roster.retrySlotless();
+    this.#endDrains();
+    this.#moveOutliers();
+    this.#notePanic();
+  }
+
+  /** Verdicts in the order of `backends`, as of now. */
+  judge(): Judgement {
+    const views = [...this.backends.values()].map(backend => this.#standpoint(backend));
+    const { slow_start: slowStartMs, panic: panicShare } = this.#config.balance;
+    return judge(views, this.#hands.clock.monotonicMs(), { slowStartMs, panicShare });
+  }
+
+  decide(into: Map<number, Decision>): void {
+    const { verdicts } = this.judge();
+    let index = 0;
+    for (const { slot } of this.backends.values()) {
+      const { state, effectiveWeight } = verdicts[index++]!;
+      into.set(slot.index, {
+        state: BackendState[state],
+        // A weight over 0 takes some work, however small the share.
+        milliWeight: effectiveWeight > 0 ? Math.max(1, Math.round(effectiveWeight * 1000)) : 0,
+        concurrency: this.#config.limits.concurrency,
+        slotGeneration: slot.generation,
+      });
+    }
+  }
+
+  /** Backends whose operators want their tunnels gone. */
+  tunnelHolders(): readonly TunnelHolder[] {
+    const wallMs = this.#hands.clock.wallMs();
+    return [...this.backends.values()].flatMap(({ id, slot }) => {
+      const admin = this.#hands.admin.get(this.name, id);
+      const state = stateAt(admin, wallMs);
+      if (state === 'ready') return [];
+      const endByMs = state === 'drain' ? (admin.drainUntilMs ?? 0) : 0;
+      return [{ slot: slot.index, tunnels: this.#hands.board.tunnels(slot.index), endByMs }];
+    });
+  }
+
+  /** The leases of this backend end. */
+  raise(id: string, reason: RaiseReason): void {
+    this.#hands.ledger.generations.raise(this.name, id, reason);
+    this.#hands.ledger.touch();
+    this.#hands.changed();
+  }
+
+  /** It came up beside others that served already; at the start all are equally cold. */
+  startSlowly(backend: Backend): void {
+    backend.upSinceMs = this.#settled ? this.#hands.clock.monotonicMs() : null;
+  }
+
+  /** The cluster is no longer configured. */
+  leave(): void {
+    this.#roster.removeAll();
+    this[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.#sources[Symbol.dispose]();
+    for (const backend of this.backends.values()) backend.stop();
+  }
+
+  #flipped(backend: Backend, before: Health): void {
+    if (backend.standing.health === 'up') this.startSlowly(backend);
+    if (before === 'up') this.raise(backend.id, 'failover');
+  }
+
+  #standpoint(backend: Backend): Standpoint {
+    const admin = this.#hands.admin.get(this.name, backend.id);
+    return backend.standpoint(admin, this.#config.health !== undefined, this.#hands.clock.wallMs());
+  }
+
+  #moveOutliers(): void {
+    const { board, clock, log } = this.#hands;
+    const { ejected, returned } = moveOutliers(
+      [...this.backends.values()],
+      backend => board.totals(backend.slot.index),
+      backend => this.#standpoint(backend),
+      clock.monotonicMs(),
+      this.#config.outlier,
+    );
+    for (const backend of returned) {
+      this.startSlowly(backend);
+      log.info(`cluster ${this.name}: backend ${backend.id} is back on probation`, {
+        cluster: this.name,
+        backend: backend.id,
+      });
+    }
+    for (const backend of ejected) {
+      const forMs = backend.outlier.lastEjectionMs;
+      log.warn(
+        `cluster ${this.name}: backend ${backend.id} is ejected for ${forMs} ms: ${backend.ejectionDetail}`,
+        { cluster: this.name, backend: backend.id, ejectedMs: forMs },
+      );
+      this.raise(backend.id, 'failover');
+    }
+  }
+
+  #notePanic(): void {
+    const { panic, usable, judged } = this.judge();
+    if (panic === this.#panic) return;
+    this.#panic = panic;
+    const fields = { cluster: this.name, usable, judged };
+    if (panic)
+      this.#hands.log.error(
+        `cluster ${this.name}: only ${usable} of ${judged} backends are usable; health is ignored`,
+        fields,
+      );
+    else
+      this.#hands.log.info(`cluster ${this.name}: enough backends are usable; health counts again`, fields);
+  }
+
+  /** What is past its deadline is out until someone gives it back, after a restart too. */
+  #endDrains(): void {
+    const { admin, clock, log } = this.#hands;
+    if (clock.monotonicMs() < this.#drainRetryMs) return;
+    for (const id of this.backends.keys()) {
+      const { state, weight, drainUntilMs = 0 } = admin.get(this.name, id);
+      if (state !== 'drain' || clock.wallMs() < drainUntilMs) continue;
+      const fields = { cluster: this.name, backend: id };
+      try {
+        admin.set(this.name, id, { state: 'maintenance', ...(weight === undefined ? {} : { weight }) });
+        this.raise(id, 'drain');
+        log.info(`cluster ${this.name}: backend ${id} is drained and in maintenance`, fields);
+      } catch (error) {
+        this.#drainRetryMs = clock.monotonicMs() + RETRY_MS;
+        log.error(messageOf(error), fields);
+        return;
+      }
+    }
+  }
+}

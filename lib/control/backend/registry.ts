@@ -1,0 +1,227 @@
+// All backends of all clusters: the one object through which the control plane finds, judges and steers them.
+
+import { join } from 'node:path';
+import type { BackendConfig, ClusterConfig } from '../../config/cluster.ts';
+import { type Clock, sleep } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
+import { processIdentity } from '../../core/process-identity.ts';
+import type { Random } from '../../core/random.ts';
+import type { ClusterEntry } from '../../orders/snapshot.ts';
+import { BackendState, type ControlBoard, type Decision } from '../../scoreboard/ports.ts';
+import { AdminState } from './admin-state.ts';
+import { Cluster, type ClusterHands } from './cluster.ts';
+import { type LoadBackendFile, loadBackendFile } from './discovery/backend-list.ts';
+import { type TunnelEnding, tunnelsDue } from './drain.ts';
+import { CheckSchedule } from './health/schedule.ts';
+import { Ledger } from './ledger.ts';
+import { Operator, tooMany } from './operator.ts';
+import type { BackendRegistry } from './ports.ts';
+import { statusOf } from './status.ts';
+
+export interface RegistrySettings {
+  readonly board: ControlBoard;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Holds `backends.json` (generations, slots) and `admin.json` (what operators decided). */
+  readonly stateDir: string;
+  /** Slots of the scoreboard. */
+  readonly maxBackends: number;
+  readonly loadBackendFile?: LoadBackendFile;
+  /** Names this process; a control thread that restarts within it takes its slots over. */
+  readonly writer?: string;
+}
+
+/** How long `configure` waits for discoveries and first checks. */
+const FIRST_ROUND_MS = 2_000;
+/** Changes that come together are told together: one snapshot, one write. */
+const COALESCE_MS = 20;
+
+export function createRegistry(settings: RegistrySettings): BackendRegistry {
+  return new Registry(settings);
+}
+
+class Registry implements BackendRegistry {
+  readonly #settings: RegistrySettings;
+  readonly #hands: ClusterHands;
+  readonly #ledger: Ledger;
+  readonly #admin: AdminState;
+  readonly #operator: Operator;
+  readonly #clusters = new Map<string, Cluster>();
+  /** Pace of each cluster with tunnels to end, kept until the last of a removed one is gone. */
+  readonly #paces = new Map<string, number>();
+  readonly #listeners: (() => void)[] = [];
+  #entries: readonly Omit<ClusterEntry, 'tls'>[] = [];
+  #stale = true;
+  #notice: Disposable | undefined;
+  #ending: ReadonlySet<number> = new Set();
+
+  constructor(settings: RegistrySettings) {
+    this.#settings = settings;
+    const { board, clock, random, log, stateDir, maxBackends } = settings;
+    this.#ledger = new Ledger(
+      {
+        path: join(stateDir, 'backends.json'),
+        writer: settings.writer ?? ownName(),
+        maxBackends,
+        idle: slot => board.idle(slot),
+        log,
+      },
+      clock.monotonicMs(),
+      clock.wallMs(),
+    );
+    this.#admin = new AdminState(join(stateDir, 'admin.json'), log);
+    this.#hands = {
+      ...{ board, clock, random, log, maxBackends },
+      load: settings.loadBackendFile ?? loadBackendFile,
+      ledger: this.#ledger,
+      admin: this.#admin,
+      checks: new CheckSchedule(clock, random),
+      changed: () => this.#changed(),
+    };
+    this.#operator = new Operator(this.#clusters, this.#admin, clock, log, maxBackends);
+  }
+
+  async configure(clusters: Readonly<Record<string, ClusterConfig>>): Promise<void> {
+    this.#refuseTooMany(clusters);
+    const fresh: Cluster[] = [];
+    for (const [name, cluster] of this.#clusters) {
+      if (Object.hasOwn(clusters, name)) continue;
+      cluster.leave();
+      this.#clusters.delete(name);
+    }
+    for (const [name, config] of Object.entries(clusters)) {
+      this.#paces.set(name, config.drain.pace);
+      const running = this.#clusters.get(name);
+      if (running !== undefined) running.configure(config);
+      else {
+        const cluster = new Cluster(name, config, this.#hands);
+        this.#clusters.set(name, cluster);
+        fresh.push(cluster);
+      }
+    }
+    this.#changed();
+    const { clock } = this.#settings;
+    const enough = new AbortController();
+    await Promise.race([
+      Promise.all([...this.#clusters.values()].map(cluster => cluster.firstRound())),
+      sleep(clock, FIRST_ROUND_MS, enough.signal),
+    ]);
+    enough.abort();
+    for (const cluster of fresh) cluster.settle();
+    // The caller reads the entries now; telling it again would make a second, equal snapshot.
+    this.#notice?.[Symbol.dispose]();
+    this.#notice = undefined;
+  }
+
+  entries(): readonly Omit<ClusterEntry, 'tls'>[] {
+    if (this.#stale) {
+      // On disk first: a lease must never carry a generation that a crash could take back.
+      this.#ledger.flush(this.#settings.clock.monotonicMs());
+      this.#stale = false;
+      this.#entries = [...this.#clusters.values()].map(cluster => cluster.entry());
+    }
+    return this.#entries;
+  }
+
+  tick(): ReadonlyMap<number, Decision> {
+    const { slots } = this.#ledger;
+    if (slots.sweep(this.#settings.clock.monotonicMs())) this.#ledger.touch();
+    const decisions = new Map<number, Decision>();
+    for (const { index, generation, retired } of slots.held())
+      if (retired)
+        decisions.set(index, {
+          state: BackendState.none,
+          milliWeight: 0,
+          concurrency: 0,
+          slotGeneration: generation,
+        });
+    for (const cluster of this.#clusters.values()) {
+      cluster.tick();
+      cluster.decide(decisions);
+    }
+    return decisions;
+  }
+
+  /** Rates are over all workers. An ending is repeated at each call while it holds; one that is missing is over. */
+  tunnelsToEnd(): readonly TunnelEnding[] {
+    const { board, clock } = this.#settings;
+    const gone = this.#ledger.slots.held().filter(slot => slot.retired);
+    const endings: TunnelEnding[] = [];
+    for (const [name, pace] of this.#paces) {
+      const left = gone.filter(slot => slot.owner.startsWith(`${name}/`));
+      const cluster = this.#clusters.get(name);
+      if (cluster === undefined && left.length === 0) {
+        this.#paces.delete(name);
+        continue;
+      }
+      const holders = left.map(({ index }) => ({ slot: index, tunnels: board.tunnels(index), endByMs: 0 }));
+      if (cluster !== undefined) holders.push(...cluster.tunnelHolders());
+      const ending = tunnelsDue(holders, this.#ending, clock.wallMs(), pace);
+      if (ending !== undefined) endings.push(ending);
+    }
+    this.#ending = new Set(endings.flatMap(ending => ending.slots));
+    return endings;
+  }
+
+  status(): ReturnType<BackendRegistry['status']> {
+    const { board, clock } = this.#settings;
+    return [...this.#clusters.values()].flatMap(cluster =>
+      statusOf(cluster, board, this.#admin, this.#ledger.generations, clock),
+    );
+  }
+
+  onChange(run: () => void): void {
+    this.#listeners.push(run);
+  }
+
+  drain(cluster: string, id: string, deadlineMs?: number): void {
+    this.#operator.drain(cluster, id, deadlineMs);
+  }
+
+  undrain(cluster: string, id: string): void {
+    this.#operator.undrain(cluster, id);
+  }
+
+  maintenance(cluster: string, id: string): void {
+    this.#operator.maintenance(cluster, id);
+  }
+
+  setWeight(cluster: string, id: string, weight: number | null): void {
+    this.#operator.setWeight(cluster, id, weight);
+    this.#changed();
+  }
+
+  add(cluster: string, backend: BackendConfig): void {
+    this.#operator.add(cluster, backend);
+  }
+
+  remove(cluster: string, id: string): void {
+    this.#operator.remove(cluster, id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#notice?.[Symbol.dispose]();
+    for (const cluster of this.#clusters.values()) cluster[Symbol.dispose]();
+    this.#ledger.flush(this.#settings.clock.monotonicMs());
+  }
+
+  #changed(): void {
+    this.#stale = true;
+    this.#notice ??= this.#settings.clock.after(COALESCE_MS, () => {
+      this.#notice = undefined;
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  /** Static lists are known beforehand, so a configuration that cannot fit changes nothing. */
+  #refuseTooMany(clusters: Readonly<Record<string, ClusterConfig>>): void {
+    const count = Object.values(clusters).reduce((sum, { backends }) => sum + backends.length, 0);
+    if (count > this.#settings.maxBackends) throw tooMany(count, this.#settings.maxBackends);
+  }
+}
+
+function ownName(): string {
+  const { pid, startTicks, bootId } = processIdentity(process.pid);
+  return `${pid}/${startTicks}/${bootId}`;
+}
