@@ -5,10 +5,10 @@ import {
   count,
   duration,
   exactlyOne,
-  fieldName,
   file,
   name,
   optionalDuration,
+  sessionName,
   share,
   size,
 } from './scalars.ts';
@@ -124,7 +124,7 @@ const Balance = z.strictObject({
 
 const Sticky = z.strictObject({
   by: z.enum(['cookie', 'header', 'query']).default('cookie'),
-  name: fieldName
+  name: sessionName
     .optional()
     .describe('Of the cookie, header or query parameter; leaseway, Leaseway-Lease or leaseway_lease'),
   type: z

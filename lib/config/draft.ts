@@ -15,6 +15,8 @@ export interface Draft {
   readonly routes: readonly (RouteConfig | undefined)[];
   readonly clusters: ReadonlyMap<string, ClusterConfig | undefined>;
   readonly settings: Settings;
+  /** As written, variables filled in. */
+  written(path: Path): unknown;
   /** Was it written, rather than filled in by a default? */
   given(path: Path): boolean;
 }
@@ -31,14 +33,19 @@ export const isMapValue = (value: unknown): value is RawMap =>
 
 /** `partial` when leaseway.yaml itself could not be read: then only clusters are judged. `unread` are clusters that could not be. */
 export function readDraft(raw: RawMap, partial: boolean, unread: readonly string[]): Reading {
-  const given = (path: Path): boolean => valueAt(raw, path) !== undefined;
+  const written = (path: Path): unknown => valueAt(raw, path);
+  const given = (path: Path): boolean => written(path) !== undefined;
   const whole = partial ? undefined : Root.safeParse(raw);
   const names = isMapValue(raw.clusters) ? Object.keys(raw.clusters) : [];
   const clusters = new Map<string, ClusterConfig | undefined>(unread.map(name => [name, undefined]));
   if (whole?.success) {
     const { listeners, routes, clusters: parsed, ...settings } = whole.data;
     for (const name of names) clusters.set(name, parsed[name]);
-    return { draft: { listeners, routes, clusters, settings, given }, config: whole.data, issues: [] };
+    return {
+      draft: { listeners, routes, clusters, settings, written, given },
+      config: whole.data,
+      issues: [],
+    };
   }
   const issues: z.core.$ZodIssue[] = [...(whole?.error.issues ?? [])];
   for (const name of names) {
@@ -61,6 +68,7 @@ export function readDraft(raw: RawMap, partial: boolean, unread: readonly string
       routes: each(raw.routes, Route),
       clusters,
       settings: settings as Settings,
+      written,
       given,
     },
     config: undefined,

@@ -3,7 +3,8 @@
 import type * as z from 'zod';
 import { describe, quoted, valueAt } from './describe.ts';
 import { HABITS } from './habits.ts';
-import { didYouMean, nearest } from './near.ts';
+import { hintFor } from './hints.ts';
+import { nearest } from './near.ts';
 import { error, type Finding, type Path } from './problem.ts';
 import { allKeys, keysAt, kindsAt } from './schema-walk.ts';
 
@@ -72,14 +73,9 @@ function translate(issue: Issue, path: Path, context: IssueContext): readonly To
     const lacks = given.length === 0 ? oneOf.map(key => [...path, key]) : [];
     return [{ ...error(path, { expected: `exactly one of ${oneOf.join(', ')}`, found }), lacks }];
   }
-  const found = describe(value, path);
-  return [
-    error(path, {
-      expected: expectation(issue, path, context),
-      found,
-      hint: hintFor(issue, value, path, context),
-    }),
-  ];
+  const expected = expectation(issue, path, context);
+  const hint = hintFor(issue, value, expected, keysAt(context.schema, path).length > 0);
+  return [error(path, { expected, found: describe(value, path), hint })];
 }
 
 /** The branch that the value comes closest to, or the union's own words. */
@@ -139,37 +135,6 @@ function expectation(issue: Issue, path: Path, context: IssueContext): string {
 
 const listed = (keys: readonly string[]): string =>
   keys.length > 12 ? `${keys.slice(0, 12).join(', ')} …` : keys.join(', ');
-
-function hintFor(issue: Issue, value: unknown, path: Path, context: IssueContext): string {
-  if (issue.code === 'invalid_value') {
-    const words = issue.values.map(String);
-    if (typeof value !== 'string')
-      return words.includes(String(value)) ? `write it in quotes: "${value}"` : '';
-    if (issue.values.some(v => String(v) === value && typeof v !== 'string'))
-      return 'write it without quotes';
-    return didYouMean(value, words);
-  }
-  if (issue.code === 'invalid_type') {
-    const isScalar = typeof value !== 'object' && value !== null;
-    if (issue.expected === 'string' && isScalar) return `write it in quotes: "${value}"`;
-    if (issue.expected === 'array' && value !== null) {
-      return isScalar ? `write it as a list: [${describe(value, path)}]` : 'begin each entry with "- "';
-    }
-    const wantsNumber = issue.expected === 'number' || issue.expected === 'int';
-    if (typeof value === 'string' && wantsNumber && value.trim() !== '' && !Number.isNaN(Number(value)))
-      return 'write it without quotes';
-    if (issue.expected === 'boolean' && typeof value === 'string') {
-      if (/^(true|false)$/i.test(value)) return 'write it without quotes';
-      if (/^(yes|on)$/i.test(value)) return 'write true';
-      if (/^(no|off)$/i.test(value)) return 'write false';
-    }
-    if (issue.expected === 'object' && value === null && keysAt(context.schema, path).length > 0)
-      return 'indent its keys under it, or write {} for the defaults';
-  }
-  if (issue.code === 'invalid_format' && issue.format === 'url' && typeof value === 'string')
-    return /^[\w.-]+(:\d+)?$/.test(value) ? `write http://${value}` : '';
-  return '';
-}
 
 function unknownKey(path: Path, key: string, context: IssueContext): Told {
   const known = keysAt(context.schema, path);

@@ -204,8 +204,14 @@ const Log = z.strictObject({
 /** What `leaseway.yaml` holds; `clusters` may stand in it or in one file each under `clusters/`. */
 export const Root = z
   .strictObject({
-    listeners: z.array(Listener).min(1),
-    routes: z.array(Route).min(1).max(1024).describe('The first that matches is taken'),
+    listeners: z
+      .array(Listener, { error: 'expected a list such as [{ address: "127.0.0.1:8080" }]' })
+      .min(1, { error: 'expected at least one, such as { address: "127.0.0.1:8080" }' }),
+    routes: z
+      .array(Route, { error: 'expected a list such as [{ cluster: web }]' })
+      .min(1, { error: 'expected at least one, such as { cluster: web }' })
+      .max(1024)
+      .describe('The first that matches is taken'),
     clusters: z.record(name, Cluster).default({}),
     workers: z
       .union([z.literal('auto'), z.int().min(1).max(64)], { error: 'expected auto or a number from 1 to 64' })

@@ -3,7 +3,7 @@
 import { backendId } from './cluster.ts';
 import { quoted } from './describe.ts';
 import type { Draft } from './draft.ts';
-import { didYouMean } from './near.ts';
+import { didYouMean, nearest } from './near.ts';
 import { error, type Finding, type Path, warning } from './problem.ts';
 import { routeName } from './proxy.ts';
 
@@ -25,7 +25,9 @@ export function checkReferences(draft: Draft, surroundings: Surroundings): Findi
 /** Every place that names a cluster. */
 function* namedClusters(draft: Draft): Generator<{ name: string; path: Path }> {
   for (const [i, route] of draft.routes.entries()) {
-    if (route?.cluster !== undefined) yield { name: route.cluster, path: ['routes', i, 'cluster'] };
+    // Read as written, so that a route with another mistake is not passed over.
+    const name = draft.written(['routes', i, 'cluster']);
+    if (typeof name === 'string') yield { name, path: ['routes', i, 'cluster'] };
     for (const [j, part] of (route?.split ?? []).entries())
       yield { name: part.cluster, path: ['routes', i, 'split', j, 'cluster'] };
   }
@@ -51,8 +53,12 @@ function* clustersOfRoutes(draft: Draft, { besides }: Surroundings): Generator<F
 function* unusedClusters(draft: Draft): Generator<Finding> {
   // A route that could not be read may be the one that uses it.
   if (draft.routes.length === 0 || draft.routes.includes(undefined)) return;
-  const used = new Set([...namedClusters(draft)].map(({ name }) => name));
-  for (const name of draft.clusters.keys())
+  const names = [...draft.clusters.keys()];
+  // A misspelt name is told where it stands; the cluster that was meant is not unused.
+  const used = new Set(
+    [...namedClusters(draft)].map(({ name }) => (draft.clusters.has(name) ? name : nearest(name, names))),
+  );
+  for (const name of names)
     if (!used.has(name))
       yield warning(['clusters', name], {
         atKey: true,

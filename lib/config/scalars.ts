@@ -65,7 +65,7 @@ export const exactlyOne = (...keys: readonly string[]) =>
 
 /** `host:port`, `[v6]:port` or `:port` (every address). */
 export const address = z
-  .string()
+  .string({ error: 'expected host:port, [ipv6]:port or :port' })
   .regex(/^(\[[0-9a-fA-F:.]+\]|[^:[\]\s/]*):\d{1,5}$/, { error: 'expected host:port, [ipv6]:port or :port' })
   .refine(text => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65535, {
     error: 'expected a port from 0 to 65535',
@@ -79,6 +79,10 @@ export const cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], {
 export const fieldName = z
   .string()
   .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { error: 'expected a header name' });
+/** The same characters name cookies (RFC 6265, section 4.1.1). */
+export const sessionName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, {
+  error: 'expected a name of letters, digits, dash or underscore',
+});
 export const fieldContent = z
   .string()
   .regex(/^[\t\x20-\x7e\x80-\xff]*$/, { error: 'expected a header value without control characters' });

@@ -1,6 +1,5 @@
 // Files that the configuration names: there, readable, and what they should be.
 
-import { quoted } from '../describe.ts';
 import type { FileReference } from '../file-keys.ts';
 import { belongTogether, keyFault, readCertificates } from '../pem.ts';
 import { error, type Finding, type Path, warning } from '../problem.ts';
@@ -36,7 +35,7 @@ export function* checkFiles(
     const content = contents.get(file);
     if (content === undefined) continue;
     if (content.failure !== '') {
-      const words = { what: `${quoted(file)} ${content.failure}`, expected: EXPECTED[kind] };
+      const words = { what: `${JSON.stringify(file)} ${content.failure}`, expected: EXPECTED[kind] };
       // A list of backends may be written later: its discovery waits for it.
       yield kind === 'backends' ? warning(path, words) : error(path, words);
     } else if (kind === 'key') yield* secret(reference, content);
@@ -49,15 +48,15 @@ export function* checkFiles(
 function* secret({ path, file }: FileReference, content: FileContent): Generator<Finding> {
   const fault = keyFault(content.text);
   if (fault !== undefined)
-    yield error(path, { what: `${quoted(file)}: ${fault.what}`, expected: fault.expected });
+    yield error(path, { what: `${JSON.stringify(file)}: ${fault.what}`, expected: fault.expected });
 }
 
 function* token({ path, file }: FileReference, content: FileContent): Generator<Finding> {
   if (content.text.trim() === '')
-    yield error(path, { what: `${quoted(file)} is empty`, expected: EXPECTED.token });
+    yield error(path, { what: `${JSON.stringify(file)} is empty`, expected: EXPECTED.token });
   if ((content.mode & 0o077) !== 0)
     yield warning(path, {
-      what: `${quoted(file)} can be read by others (mode ${(content.mode & 0o777).toString(8)})`,
+      what: `${JSON.stringify(file)} can be read by others (mode ${(content.mode & 0o777).toString(8)})`,
       expected: 'mode 600',
     });
 }
@@ -70,7 +69,7 @@ function* certificate(
 ): Generator<Finding> {
   const read = readCertificates(contents.get(file)!.text);
   if ('fault' in read) {
-    yield error(path, { what: `${quoted(file)}: ${read.fault.what}`, expected: read.fault.expected });
+    yield error(path, { what: `${JSON.stringify(file)}: ${read.fault.what}`, expected: read.fault.expected });
     return;
   }
   if (kind === 'authorities') return;
@@ -96,8 +95,8 @@ function* certificate(
     !belongTogether(leaf, keyText)
   )
     yield error(key.path, {
-      what: `${quoted(key.file)} is not the key of this certificate`,
-      expected: `the private key of ${quoted(file)}`,
+      what: `${JSON.stringify(key.file)} is not the key of this certificate`,
+      expected: `the private key of ${JSON.stringify(file)}`,
     });
 }
 

@@ -29,7 +29,10 @@ function* addresses(draft: Draft): Generator<Finding> {
         ...parts(listener.address),
       });
   const own = draft.settings.admin;
-  if (own !== undefined) places.push({ path: ['admin', 'address'], label: 'admin', ...parts(own.address) });
+  const path: Path = ['admin', 'address'];
+  if (own !== undefined && draft.given(path)) places.push({ path, label: 'admin', ...parts(own.address) });
+  // Not written, so it cannot be pointed at: whatever takes its address is.
+  else if (own !== undefined) places.unshift({ path, label: 'admin, by default,', ...parts(own.address) });
   for (const [i, place] of places.entries()) {
     if (place.host !== '' && isIP(place.host.replace(/^\[|\]$/g, '')) === 0 && place.host !== 'localhost')
       yield error(place.path, {
@@ -48,6 +51,8 @@ function* addresses(draft: Draft): Generator<Finding> {
           what: `${other.label} listens on the same port, and one of the two on every address`,
           expected: 'another port, or one listener for both',
         });
+      else continue;
+      break;
     }
   }
 }

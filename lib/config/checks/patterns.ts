@@ -23,7 +23,7 @@ export function* checkPatterns(draft: Draft): Generator<Finding> {
       if (Number(number) > groups)
         yield error([...path, 'rewrite', 'to'], {
           what: `${reference} has no group: the regex has ${groups === 0 ? 'none' : `only ${groups}`}`,
-          expected: groups === 0 ? 'a group in parentheses' : `$1 to $${groups}`,
+          expected: ['a group in parentheses', '$1'][groups] ?? `$1 to $${groups}`,
         });
   }
 }
