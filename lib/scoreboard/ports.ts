@@ -29,12 +29,14 @@ export const BackendState = {
 /** How an attempt ended, from the backend's side. */
 export const Outcome = {
   success: 0,
-  /** Status 500–599 that is the backend's own word; a fast failure must not look fast. */
+  /** Status 500–599 that is the backend's own word (but see gatewayError); a fast failure must not look fast. */
   serverError: 1,
   /** No connection, no answer, cut, time-out. */
   failure: 2,
   /** The client left or another attempt won: says nothing about the backend. */
   cancelled: 3,
+  /** Status 502, 503 or 504 from the backend: a serverError that also counts towards failures in a row. */
+  gatewayError: 4,
 } as const;
 export type OutcomeCode = (typeof Outcome)[keyof typeof Outcome];
 
@@ -42,17 +44,23 @@ export type OutcomeCode = (typeof Outcome)[keyof typeof Outcome];
 export interface WorkerLedger {
   /** An attempt begins: in flight + 1. */
   begin(slot: number): void;
-  /** The attempt ended. `latencyMs` is until the head of the answer; ignored unless success or serverError. */
+  /** The attempt ended. `latencyMs` is until the head of the answer; ignored unless the backend answered. */
   settle(slot: number, outcome: OutcomeCode, latencyMs: number): void;
   /** A tunnel (WebSocket) opened or closed; counted apart from requests. */
   tunnel(slot: number, change: 1 | -1): void;
   /** Takes one of `limit` places at the backend, shared by all workers; limit 0 always succeeds. */
   acquire(slot: number, limit: number): boolean;
-  /** Gives the place back and wakes waiters of all workers. */
+  /** Gives the place back and wakes the workers that wait for one. */
   release(slot: number): void;
-  /** Runs `wake` whenever a place was released anywhere since the last call; one subscription. */
+  /**
+   * Runs `wake` soon after a place was released anywhere, if `acquire` refused since the last run: who was never refused
+   * is never woken. One subscription. `wake` must try again until it is refused or nobody waits; it may run for nothing.
+   */
   onReleased(wake: () => void): Disposable;
-  /** One finished request of a route, for the metrics: index into the snapshot's routes, status, seconds of the whole exchange. */
+  /**
+   * One finished request of a route, for the metrics: index into the snapshot's routes, status, seconds of the whole
+   * exchange. Counters are per index and never reset, so a route keeps its index as long as it exists.
+   */
   request(route: number, status: number, seconds: number, bytesIn: number, bytesOut: number): void;
   /** Counters and gauges named in layout.ts. */
   add(counter: WorkerCounter, amount: number): void;
@@ -60,11 +68,17 @@ export interface WorkerLedger {
   heartbeat(): void;
 }
 
-/** Bounds on clients, shared by all workers. `client` and `key` are uint32 hashes, keyed by the caller. */
+/**
+ * Bounds on clients, shared by all workers. `client` and `key` are uint32 hashes, keyed by the caller (so that nobody can
+ * aim at a neighbour's bucket); `listener` is an index under 64.
+ */
 export interface ClientLedger {
   /** One token of the bucket `key`; 0 when taken, otherwise the milliseconds until there is one. Fixed-size table, oldest evicted. */
   takeToken(key: number, ratePerSecond: number, burst: number): number;
-  /** Counts a connection in, unless the listener or the client is at its bound. Crash-safe: a dead worker's counts go with its row. */
+  /**
+   * Counts a connection in, unless the listener or the client (at this listener) is at its bound. Never admits too many;
+   * of two that come for the last place at the same instant both may be refused. A dead worker's counts go with its row.
+   */
   enter(listener: number, client: number, maxTotal: number, maxPerClient: number): boolean;
   leave(listener: number, client: number): void;
 }
@@ -101,7 +115,7 @@ export interface DecisionReader {
   refresh(): boolean;
   /** Generation of the copy held; 0 before the first. */
   readonly generation: number;
-  /** Age of the copy by the control plane's heartbeat; over 2 s the data plane ignores forecast and gate. */
+  /** Time since the control plane's heartbeat, Infinity before the first; over 2 s the data plane ignores forecast and gate. */
   ageMs(): number;
   state(slot: number): number;
   milliWeight(slot: number): number;
@@ -109,14 +123,20 @@ export interface DecisionReader {
   slotGeneration(slot: number): number;
   /** In flight at the backend over all workers. */
   inFlight(slot: number): number;
-  /** Peak-EWMA latency of the backend as this worker sees it, in ms; 0 when never measured. */
+  /** Expected time to a good answer as this worker sees it (peak-EWMA with failures priced in), in ms; 0 when never measured. */
   latencyMs(slot: number): number;
 }
 
-/** The control plane's view. */
+/** The control plane's view. One at a time: the supervisor starts a successor after the exit of the one before. */
 export interface ControlBoard {
-  /** Writes a whole set of decisions into the inactive half and flips. `decide` is called for each slot in use. */
+  /**
+   * Writes a whole set of decisions into the inactive half and flips; slots not named hold no backend. Nothing happens
+   * when the board says the same already, so that readers rebuild nothing. A slot whose slotGeneration changed begins its
+   * totals and histogram at zero.
+   */
   publish(decisions: ReadonlyMap<number, Decision>): void;
+  /** Of the decisions in force; 0 before the first. Goes on where a predecessor that died left off. */
+  readonly generation: number;
   heartbeat(): void;
   inFlight(slot: number): number;
   tunnels(slot: number): number;
@@ -132,14 +152,15 @@ export interface ControlBoard {
   backendHistogram(slot: number): HistogramView;
 }
 
-/** Since start, summed over workers. */
+/** Since the backend got its slot, summed over workers, dead ones included: totals never fall while it has the slot. */
 export interface BackendTotals {
   readonly attempts: number;
   readonly successes: number;
+  /** gatewayErrors included. */
   readonly serverErrors: number;
   readonly failures: number;
   readonly cancelled: number;
-  /** Failures and serverErrors of 502–504 in a row, the largest over workers. */
+  /** failures and gatewayErrors in a row, the largest over the living workers; any other answer ends a worker's run. */
   readonly consecutiveFailures: number;
   readonly latencySumMs: number;
 }
