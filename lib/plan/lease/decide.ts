@@ -1,0 +1,96 @@
+// What becomes of a session at its next request: pure, the same on every proxy, with its reason.
+//
+//   lease        backend up     draining         down, maintenance   unknown
+//   none         grant          grant            grant               grant
+//   in term      keep, renew    dynamic: move    move                grant
+//                               static: renew
+//   lapsed       regrant        move             move                grant
+//   forgotten    grant          grant            grant               grant
+//
+// A generation below the backend's means that it was drained, failed over or revoked since: move.
+
+import type { LeaseTerms, SessionLease } from './lease.ts';
+
+/** `unknown`: no backend of this name is in the cluster any more. */
+export type BackendStanding = 'up' | 'draining' | 'down' | 'maintenance' | 'unknown';
+
+export interface BackendView {
+  readonly standing: BackendStanding;
+  readonly generation: number;
+  /** False while it is gated, shedding or has no weight: a lapsed lease is then not granted again. */
+  readonly takesNew: boolean;
+}
+
+/**
+ * keep: use its backend, send nothing. renew: use it and send a lease with a new term. regrant: the same for one that had lapsed.
+ * grant: pick a backend, new lease. move: pick another backend, the lease follows under its id.
+ */
+export type SessionAction = 'keep' | 'renew' | 'regrant' | 'grant' | 'move';
+
+export type SessionReason =
+  | 'new'
+  | 'in_term'
+  | 'half_term'
+  | 'lapsed'
+  | 'forgotten'
+  | 'unknown_backend'
+  | 'down'
+  | 'maintenance'
+  | 'draining'
+  | 'honoured'
+  | 'superseded'
+  | 'gated';
+
+export interface SessionDecision {
+  readonly action: SessionAction;
+  readonly reason: SessionReason;
+}
+
+const say = (action: SessionAction, reason: SessionReason): SessionDecision =>
+  Object.freeze({ action, reason });
+
+const NEW = say('grant', 'new');
+const FORGOTTEN = say('grant', 'forgotten');
+const UNKNOWN = say('grant', 'unknown_backend');
+const DOWN = say('move', 'down');
+const MAINTENANCE = say('move', 'maintenance');
+const DRAINING = say('move', 'draining');
+const HONOURED = say('keep', 'honoured');
+const HONOURED_RENEW = say('renew', 'honoured');
+const SUPERSEDED = say('move', 'superseded');
+const GATED = say('move', 'gated');
+const REGRANT = say('regrant', 'lapsed');
+const KEEP = say('keep', 'in_term');
+const RENEW = say('renew', 'half_term');
+
+/** `lease` has been verified and is of this cluster; `backend` is the one it names. Allocates nothing. */
+export function decideSession(
+  lease: SessionLease | null,
+  backend: BackendView,
+  terms: LeaseTerms,
+  wallMs: number,
+): SessionDecision {
+  if (lease === null) return NEW;
+  // A term that was shortened since counts from now on, and so does a clock that stood ahead.
+  const leftMs = Math.min(lease.expiresMs - wallMs, terms.termMs);
+  const lapsed = leftMs <= 0;
+  if (-leftMs > terms.rememberMs) return FORGOTTEN;
+  switch (backend.standing) {
+    case 'unknown':
+      return UNKNOWN;
+    case 'down':
+      return DOWN;
+    case 'maintenance':
+      return MAINTENANCE;
+    case 'draining':
+      if (lapsed || lease.type === 'dynamic') return DRAINING;
+      // The drain itself has raised the generation; the lease is brought up to it, or it would move when the drain is called off.
+      if (lease.generation < backend.generation) return HONOURED_RENEW;
+      return leftMs * 2 > terms.termMs ? HONOURED : HONOURED_RENEW;
+    case 'up':
+      // A generation above ours is another proxy's newer word: the backend is the same.
+      if (lease.generation < backend.generation) return SUPERSEDED;
+      if (lapsed) return backend.takesNew ? REGRANT : GATED;
+      return leftMs * 2 > terms.termMs ? KEEP : RENEW;
+  }
+}
