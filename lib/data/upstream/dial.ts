@@ -1,0 +1,151 @@
+// Opens connections to one backend: TCP and TLS under one deadline, every failure with a code, every open socket counted.
+//
+// Both adapters and the WebSocket tunnels dial here, so that trust, server name and timeouts are decided in one
+// place. The name that is asked for (SNI, RFC 6066 section 3) and verified is the configured one or the URL's host;
+// it never comes from the Host that a client sent.
+
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
+import type { Clock } from '../../core/clock.ts';
+import { LeasewayError, messageOf } from '../../core/errors.ts';
+
+/** What a half-open peer costs: after this much silence the kernel probes it, a second apart, ten times. */
+const TCP_KEEP_ALIVE_MS = 10_000;
+
+export interface Endpoint {
+  /** Name or address, IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  /** null on plain TCP. */
+  readonly tls: EndpointTls | null;
+}
+
+export interface EndpointTls {
+  /** Asked for and verified. */
+  readonly serverName: string;
+  readonly verify: boolean;
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+export type Protocol = 'h2' | 'http/1.1';
+export type Dialed = (failure: LeasewayError | null, socket: Socket | null) => void;
+/** How an adapter gets a connection; calls back once, never before it returns. */
+export type Dial = (done: Dialed) => void;
+
+export class Dialer {
+  readonly #endpoint: Endpoint;
+  readonly #clock: Clock;
+  #context: SecureContext | null = null;
+  /** The newest TLS session: the next handshake is shorter. */
+  #session: Buffer | null = null;
+  #open = 0;
+
+  constructor(endpoint: Endpoint, clock: Clock) {
+    this.#endpoint = endpoint;
+    this.#clock = clock;
+  }
+
+  /** Sockets that are open or being opened. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** `protocols` are offered by ALPN (RFC 7301); without TLS they say nothing. */
+  dial(protocols: readonly Protocol[], done: Dialed): void {
+    let socket: Socket;
+    try {
+      socket = this.#connect(protocols);
+    } catch (error) {
+      queueMicrotask(() => done(new LeasewayError('TLS_FAILED', messageOf(error)), null));
+      return;
+    }
+    new Dialing(socket, this.#endpoint, this.#clock, done);
+    this.#open += 1;
+    socket.once('close', () => {
+      this.#open -= 1;
+    });
+  }
+
+  #connect(protocols: readonly Protocol[]): Socket {
+    const { host, port, tls } = this.#endpoint;
+    const common = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
+    if (tls === null) return connectTcp(common);
+    // Without a name Node takes the address for the check, which is what an https URL with an address means.
+    const name = isIP(tls.serverName) === 0 ? { servername: tls.serverName } : {};
+    this.#context ??= createSecureContext({
+      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+      ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+      ...(tls.key === undefined ? {} : { key: tls.key }),
+    });
+    const socket = connectTls({
+      ...common,
+      ...name,
+      ALPNProtocols: [...protocols],
+      rejectUnauthorized: tls.verify,
+      secureContext: this.#context,
+      ...(this.#session === null ? {} : { session: this.#session }),
+    });
+    // These are options of net.connect that tls.connect does not pass on.
+    socket.setNoDelay(true).setKeepAlive(true, TCP_KEEP_ALIVE_MS);
+    socket.on('session', session => {
+      this.#session = session;
+    });
+    return socket;
+  }
+}
+
+/** One attempt: whichever comes first of ready, error and deadline decides. */
+class Dialing {
+  readonly #socket: Socket;
+  readonly #endpoint: Endpoint;
+  readonly #done: Dialed;
+  readonly #deadline: Disposable;
+  #tcpOpen = false;
+  #over = false;
+
+  constructor(socket: Socket, endpoint: Endpoint, clock: Clock, done: Dialed) {
+    this.#socket = socket;
+    this.#endpoint = endpoint;
+    this.#done = done;
+    this.#deadline = clock.after(endpoint.connectTimeoutMs, () => this.#late());
+    socket.once('connect', () => {
+      this.#tcpOpen = true;
+    });
+    socket.once(endpoint.tls === null ? 'connect' : 'secureConnect', () => this.#finish(null));
+    // Stays for the life of the socket: an error between two owners must not bring the process down.
+    socket.on('error', error => this.#finish(this.#failure(error)));
+    socket.once('close', () =>
+      this.#finish(new LeasewayError('CONNECT_FAILED', `${this.#where} closed at once`)),
+    );
+  }
+
+  get #where(): string {
+    return `${this.#endpoint.host}:${this.#endpoint.port}`;
+  }
+
+  #late(): void {
+    const step = this.#tcpOpen ? 'the TLS handshake' : 'the connection';
+    const text = `${this.#where}: ${step} took longer than ${this.#endpoint.connectTimeoutMs} ms`;
+    this.#finish(new LeasewayError('CONNECT_TIMEOUT', text));
+  }
+
+  #finish(failure: LeasewayError | null): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#deadline[Symbol.dispose]();
+    if (failure !== null) this.#socket.destroy();
+    this.#done(failure, failure === null ? this.#socket : null);
+  }
+
+  #failure(error: Error): LeasewayError {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const text = `${this.#where}: ${error.message || code}`;
+    if (code === 'ETIMEDOUT') return new LeasewayError('CONNECT_TIMEOUT', text, error);
+    // A reset in mid-handshake is a backend that is going away, not one that is configured wrongly.
+    const reset = code === 'ECONNRESET' || code === 'EPIPE';
+    return new LeasewayError(this.#tcpOpen && !reset ? 'TLS_FAILED' : 'CONNECT_FAILED', text, error);
+  }
+}
