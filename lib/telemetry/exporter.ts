@@ -32,6 +32,8 @@ export interface ExporterOptions {
   readonly startMs: number;
   /** OTEL_EXPORTER_OTLP_PROTOCOL, else protobuf, which every collector takes. */
   readonly protocol?: OtlpProtocol;
+  /** For one batch, the exporter's own retries included; 10 s when left out. */
+  readonly exportTimeoutMs?: number;
 }
 
 const SPAN_BOUNDS = { maxWaiting: 16_384, batchSize: 512, flushMs: 1_000 };
@@ -49,7 +51,7 @@ export async function startExporter(options: ExporterOptions): Promise<Telemetry
       endpoint: config.otlp.endpoint,
       headers: config.otlp.headers,
       protocol: options.protocol ?? protocolFromEnvironment(),
-      timeoutMs: EXPORT_TIMEOUT_MS,
+      timeoutMs: options.exportTimeoutMs ?? EXPORT_TIMEOUT_MS,
       resource: {
         'service.name': config.service_name,
         'service.version': options.version,

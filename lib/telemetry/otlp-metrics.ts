@@ -20,8 +20,9 @@ export interface MetricsSource {
     ControlBoard,
     'requestHistogram' | 'backendHistogram' | 'totals' | 'inFlight' | 'tunnels' | 'worker'
   >;
-  /** Names by index, as the snapshot in use has them. */
-  routes(): readonly string[];
+  /** Name and place on the board of each route. */
+  routes(): Iterable<readonly [string, number]>;
+  /** Of the snapshot in use. */
   backends(): readonly {
     readonly cluster: string;
     readonly id: string;
@@ -83,15 +84,15 @@ export function collectMetrics(
 
 function requestMetrics({ board, routes }: MetricsSource, span: Span): Metric[] {
   const durations: Point<HistogramView>[] = [];
-  routes().forEach((route, index) => {
+  for (const [route, slot] of routes()) {
     for (const statusClass of STATUS_CLASSES) {
-      const view = board.requestHistogram(index, statusClass);
+      const view = board.requestHistogram(slot, statusClass);
       if (countOf(view) === 0) continue;
       const attributes: Attributes = { 'http.route': route, 'leaseway.status_class': `${statusClass}xx` };
       if (statusClass === 5) attributes['error.type'] = '5xx';
       durations.push({ attributes, value: view });
     }
-  });
+  }
   return [
     histogram('http.server.request.duration', 'Duration of HTTP server requests', span, durations),
     bytes('leaseway.server.received', 'Body bytes from clients', span, durations, 'bytesIn'),

@@ -7,10 +7,12 @@ const MAX_SHOWN_LENGTH = 1_024;
 /** A longer one is no name: `/reset?eyJhbGciOi…` is a token without one. */
 const MAX_NAME_LENGTH = 32;
 
-/** `a=1&b` → `a=*&b` by `names`. */
+/** `?a=1&b` → `a=*&b` by `names`; the question mark is not part of it. */
 export function shownQuery(query: string, policy: QueryPolicy): string {
   if (query === '' || policy === 'off') return '';
-  const text = query.length > MAX_SHOWN_LENGTH ? query.slice(0, MAX_SHOWN_LENGTH) : query;
+  const from = query.startsWith('?') ? 1 : 0;
+  const text =
+    from > 0 || query.length > MAX_SHOWN_LENGTH ? query.slice(from, from + MAX_SHOWN_LENGTH) : query;
   return policy === 'full' ? text : namesOf(text);
 }
 
