@@ -24,8 +24,8 @@ export class Backend {
   outlier: OutlierRecord;
   upSinceMs: number | null = null;
   check: Disposable | undefined;
-  /** What the slot had counted before it was this backend's. */
-  readonly #before: BackendTotals;
+  /** A decision on it was made: from then on the board counts for this backend, no longer for the slot's last. */
+  decided = false;
   readonly #judged = Promise.withResolvers<void>();
 
   constructor(named: NamedBackend, source: SourceKind, slot: Slot, totals: BackendTotals, nowMs: number) {
@@ -35,7 +35,6 @@ export class Backend {
     this.source = source;
     this.slot = slot;
     this.outlier = freshOutlier(totals, nowMs);
-    this.#before = totals;
   }
 
   /** Resolves with the first check's result, or when none will come. */
@@ -54,13 +53,10 @@ export class Backend {
     this.#judged.resolve();
   }
 
-  /** Requests of this backend alone, and those of them that failed or were answered with 5xx. */
+  /** Requests, and those of them that failed or were answered with 5xx. */
   counts(totals: BackendTotals): { readonly requests: number; readonly failures: number } {
-    const bad = (t: BackendTotals): number => t.failures + t.serverErrors;
-    return {
-      requests: Math.max(0, totals.attempts - this.#before.attempts),
-      failures: Math.max(0, bad(totals) - bad(this.#before)),
-    };
+    if (!this.decided) return { requests: 0, failures: 0 };
+    return { requests: totals.attempts, failures: totals.failures + totals.serverErrors };
   }
 
   standpoint(admin: AdminRecord, checked: boolean, wallMs: number): Standpoint {

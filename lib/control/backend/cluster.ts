@@ -129,11 +129,14 @@ export class Cluster implements Disposable {
     return judge(views, this.#hands.clock.monotonicMs(), { slowStartMs, panicShare });
   }
 
+  /** Adds the decisions on this cluster's backends; they are to be published. */
   decide(into: Map<number, Decision>): void {
     const { verdicts } = this.judge();
     let index = 0;
-    for (const { slot } of this.backends.values()) {
+    for (const backend of this.backends.values()) {
       const { state, effectiveWeight } = verdicts[index++]!;
+      const { slot } = backend;
+      backend.decided = true;
       into.set(slot.index, {
         state: BackendState[state],
         // A weight over 0 takes some work, however small the share.

@@ -36,13 +36,13 @@ export class Generations {
   }
 
   of(cluster: string, id: string): number {
-    return this.#present.get(key(cluster, id))?.generation ?? this.#floor;
+    return this.#known(key(cluster, id))?.generation ?? this.#floor;
   }
 
   /** A backend is here (again); its generation is what it was, or one above the floor. */
   open(cluster: string, id: string): number {
     const at = key(cluster, id);
-    const known = this.#present.get(at) ?? this.#departed.get(at);
+    const known = this.#known(at);
     this.#departed.delete(at);
     const entry: GenerationEntry =
       known === undefined
@@ -56,6 +56,7 @@ export class Generations {
   raise(cluster: string, id: string, reason: RaiseReason): number {
     const at = key(cluster, id);
     const generation = this.of(cluster, id) + 1;
+    this.#departed.delete(at);
     this.#present.set(at, { cluster, id, generation, reason, goneAtMs: null });
     return generation;
   }
@@ -65,6 +66,8 @@ export class Generations {
     const at = key(cluster, id);
     const generation = this.of(cluster, id) + 1;
     this.#present.delete(at);
+    // To the end of the order, should it be there.
+    this.#departed.delete(at);
     this.#departed.set(at, { cluster, id, generation, reason: 'removed', goneAtMs: wallMs });
     this.#forgetOldest();
   }
@@ -83,6 +86,10 @@ export class Generations {
       }
     }
     this.#forgetOldest();
+  }
+
+  #known(at: string): GenerationEntry | undefined {
+    return this.#present.get(at) ?? this.#departed.get(at);
   }
 
   #forgetOldest(): void {

@@ -70,7 +70,11 @@ export class Roster {
 
   /** Slots may have become free. */
   retrySlotless(): void {
-    for (const id of this.#slotless) this.#reconcile(id);
+    for (const id of this.#slotless) {
+      this.#reconcile(id);
+      // When there is none for this one there is none for the others: thousands would search in vain at each tick.
+      if (this.#slotless.has(id)) return;
+    }
   }
 
   removeAll(): void {
