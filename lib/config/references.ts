@@ -39,14 +39,13 @@ function* clustersOfRoutes(draft: Draft, { besides }: Surroundings): Generator<F
     if (draft.clusters.has(name)) continue;
     const beside = besides.get(name);
     const near = didYouMean(name, names);
-    const expected =
-      names.length > 0 ? `one of ${names.slice(0, 12).join(', ')}` : 'a cluster that is defined';
+    const known = names.length > 0 ? `one of ${names.slice(0, 12).join(', ')}` : 'a cluster that is defined';
     const hint =
       beside !== undefined
         ? `${beside} is read when the folder is given instead of the file`
         : near ||
           (names.length === 0 ? `write clusters/${name}.yaml, or clusters: { ${name}: … } in this file` : '');
-    yield error(path, { what: `no cluster ${quoted(name)}`, expected, hint });
+    yield error(path, { what: `no cluster ${quoted(name)}`, expected: near === '' ? known : '', hint });
   }
 }
 

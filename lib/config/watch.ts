@@ -97,9 +97,12 @@ export function watchConfig(
   poll = clock.after(POLL_MS, again);
   return {
     setFiles(next) {
+      // What changed while the last load ran must not pass for known.
+      const missed = fingerprint(path, watched) !== known;
       watched = next;
       follow();
-      known = fingerprint(path, watched);
+      known = missed ? '' : fingerprint(path, watched);
+      if (missed) touched();
     },
     [Symbol.dispose]() {
       stopped = true;
