@@ -23,7 +23,8 @@ export function describe(value: unknown, path: Path): string {
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'a map';
   if (isSecret(path)) return `${String(value).length} characters`;
-  return typeof value === 'string' ? quoted(value) : String(value);
+  // A password in a URL is refused, and not repeated.
+  return typeof value === 'string' ? quoted(value.replace(/\/\/[^/@]*@/, '//…@')) : String(value);
 }
 
 /** The value at `path`, or undefined. */

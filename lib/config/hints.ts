@@ -1,6 +1,7 @@
 // What to write instead, where a wrong value lets one guess what was meant.
 
 import type * as z from 'zod';
+import { VALUE_HABITS } from './habits.ts';
 import { didYouMean } from './near.ts';
 
 /** `expected` is what the message says; `isSection` when a map of known keys belongs there. */
@@ -16,7 +17,12 @@ export function hintFor(
       return words.includes(String(value)) ? `write it in quotes: "${value}"` : '';
     if (issue.values.some(v => String(v) === value && typeof v !== 'string'))
       return 'write it without quotes';
-    return didYouMean(value, words);
+    const habit = Object.hasOwn(VALUE_HABITS, value.toLowerCase())
+      ? VALUE_HABITS[value.toLowerCase()]
+      : undefined;
+    return habit !== undefined && words.includes(habit)
+      ? `did you mean "${habit}"?`
+      : didYouMean(value, words);
   }
   if (issue.code === 'invalid_type') {
     const isScalar = typeof value !== 'object' && value !== null;
@@ -33,6 +39,8 @@ export function hintFor(
       if (/^(yes|on)$/i.test(value)) return 'write true';
       if (/^(no|off)$/i.test(value)) return 'write false';
     }
+    if (issue.expected === 'record' && value === null)
+      return 'indent its entries under it, or remove the key';
     if (issue.expected === 'object' && value === null && isSection)
       return 'indent its keys under it, or write {} for the defaults';
   }

@@ -141,7 +141,7 @@ function unknownKey(path: Path, key: string, context: IssueContext): Told {
   const written = Object.keys((valueAt(context.raw, path) as object | undefined) ?? {});
   // A key that stands there already is not what was meant by a second, misspelt one.
   const free = known.filter(k => !written.includes(k));
-  const habit = HABITS[key.toLowerCase()];
+  const habit = Object.hasOwn(HABITS, key.toLowerCase()) ? HABITS[key.toLowerCase()] : undefined;
   const meant = nearest(key, free) ?? (habit !== undefined && free.includes(habit) ? habit : undefined);
   const what = `unknown key ${quoted(key)}`;
   const at = [...path, key];
@@ -150,7 +150,7 @@ function unknownKey(path: Path, key: string, context: IssueContext): Told {
   const twice = nearest(key, known) ?? (habit !== undefined && known.includes(habit) ? habit : undefined);
   if (twice !== undefined)
     return error(at, { atKey: true, what, hint: `leaseway calls it "${twice}", which is there already` });
-  const hint = elsewhere(path, key, context);
+  const hint = (habit && elsewhere(path, habit, context)) || elsewhere(path, key, context);
   if (hint !== '') return error(at, { atKey: true, what, hint });
   return error(at, {
     atKey: true,
