@@ -2,6 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { ProxyConfig } from '../config/proxy.ts';
+import type { Scoreboard } from '../scoreboard/layout.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** A live tunnel or long request, as `status` and the admin API list it. */
@@ -29,6 +30,8 @@ export type Order =
   | { readonly kind: 'end-tunnels'; readonly slots: readonly number[]; readonly perSecond: number }
   /** Close one connection by its report's id. */
   | { readonly kind: 'end-connection'; readonly id: string }
+  /** The access log was rotated. */
+  | { readonly kind: 'reopen-logs' }
   | { readonly kind: 'ack'; readonly upTo: number };
 
 /** Worker → control, on the port between them. */
@@ -73,10 +76,12 @@ export type WorkerCommand =
 
 /** Worker → supervisor. */
 export type WorkerNotice =
+  /** Answer to `list-sockets`. */
   | { readonly kind: 'listening'; readonly sockets: readonly ListeningSocket[] }
   /** The first snapshot is in use and every listener is bound. */
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'ready'; readonly sockets: readonly ListeningSocket[] }
   | { readonly kind: 'listen-failed'; readonly address: string; readonly error: string }
+  /** `cut`: connections that were closed because the deadline came. */
   | { readonly kind: 'drained'; readonly cut: number };
 
 /** A bound listening socket: the process-wide file descriptor is what an upgrade hands on. */
@@ -90,30 +95,63 @@ export interface ListeningSocket {
 
 /** Supervisor → control. */
 export type ControlCommand =
+  /** The shared memory, made after the first `configured`, with the directory whose lock is held. */
+  | { readonly kind: 'board'; readonly board: Scoreboard; readonly stateDir: string }
   /** A (new) worker in this row, with the port to it. */
   | { readonly kind: 'worker'; readonly row: number; readonly port: MessagePort }
   | { readonly kind: 'worker-gone'; readonly row: number }
-  | { readonly kind: 'workers-ready'; readonly addresses: readonly { address: string; port: number }[] }
-  | { readonly kind: 'reload'; readonly requestId: number }
+  /** All workers serve, on these addresses. */
+  | {
+      readonly kind: 'serving';
+      readonly addresses: readonly { readonly address: string; readonly port: number }[];
+    }
+  | { readonly kind: 'listen-failed'; readonly address: string; readonly error: string }
+  | { readonly kind: 'reload' }
   | {
       readonly kind: 'upgrade-result';
       readonly requestId: number;
-      readonly error?: string;
       readonly pid?: number;
+      readonly error?: string;
     }
-  | { readonly kind: 'stop'; readonly deadlineMs: number };
+  /** The process is on its way out: not ready any more; with `successor` the admin port is left to it. */
+  | { readonly kind: 'draining'; readonly successor: boolean }
+  /** Flush and end. Answered by `stopped`. */
+  | { readonly kind: 'stop' };
 
 /** Control → supervisor. */
 export type ControlNotice =
-  /** The configuration is valid: how many workers; sent at first and whenever it changes. The supervisor keeps `config` for a control thread that restarts while the files are bad. */
-  | {
-      readonly kind: 'configured';
-      readonly workers: number;
-      readonly config: ProxyConfig;
-      readonly generation: number;
-    }
+  /** The configuration was read and is valid; sent at first and after each reload. The supervisor keeps it for a control thread that starts again while the files are bad. */
+  | { readonly kind: 'configured'; readonly config: ProxyConfig }
+  /** A snapshot of this generation went out; a successor of the control thread goes on from it. */
+  | { readonly kind: 'published'; readonly generation: number }
   | { readonly kind: 'refused'; readonly error: string }
   | { readonly kind: 'admin-listening'; readonly socket: ListeningSocket }
   | { readonly kind: 'upgrade'; readonly requestId: number }
   | { readonly kind: 'shutdown' }
   | { readonly kind: 'stopped' };
+
+/** `workerData` of a worker thread. */
+export interface WorkerBirth {
+  readonly board: Scoreboard;
+  readonly row: number;
+  readonly workers: number;
+  /** Inherited listening sockets for this worker, to be used instead of binding. */
+  readonly inherited: readonly ListeningSocket[];
+  /** Ports that were given for `:0`, by address as configured. */
+  readonly ports: Readonly<Record<string, number>>;
+}
+
+/** `workerData` of the control thread. */
+export interface ControlBirth {
+  readonly configPath: string;
+  readonly workers: number | null;
+  /** From a control thread that died; null in the first. */
+  readonly inherited: {
+    readonly config: ProxyConfig;
+    readonly generation: number;
+    readonly board: Scoreboard;
+    readonly stateDir: string;
+  } | null;
+  readonly adminSocket: ListeningSocket | null;
+  readonly startedMs: number;
+}

@@ -54,6 +54,8 @@ export interface Snapshot {
   readonly clusters: readonly ClusterEntry[];
   readonly listeners: readonly ListenerEntry[];
   readonly leaseKeys: readonly LeaseKey[];
+  /** Place on the scoreboard of each of `config.routes`; a name keeps its place over reloads. */
+  readonly routeSlots: readonly number[];
   /** 48 bytes, shared by all workers so that a session resumes on any of them; rotated by the control plane. */
   readonly ticketKeys: Uint8Array;
 }

@@ -1,0 +1,221 @@
+// The control thread: reads the configuration, knows the backends, keeps the board, answers operators. Wires, decides nothing.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { loadConfig } from './config/load.ts';
+import { formatProblem } from './config/problem.ts';
+import type { ProxyConfig } from './config/proxy.ts';
+import { Actions } from './control/actions.ts';
+import { type AdminServer, createAdminServer } from './control/admin/server.ts';
+import type { AdminSettings } from './control/admin/settings.ts';
+import { defaultTokenFile, loadToken } from './control/admin/token.ts';
+import { createRegistry } from './control/backend/registry.ts';
+import { ControlPlane } from './control/control-plane.ts';
+import { CertificateStore, type TlsMaterial } from './control/secrets/certificates.ts';
+import { WorkerLinks } from './control/worker-links.ts';
+import { systemClock } from './core/clock.ts';
+import { LeasewayError, messageOf } from './core/errors.ts';
+import type { Log } from './core/log.ts';
+import { systemRandom } from './core/random.ts';
+import type { ControlBirth, ControlCommand, ControlNotice } from './orders/messages.ts';
+import { attachControl } from './scoreboard/attach.ts';
+import type { Scoreboard } from './scoreboard/layout.ts';
+import { silentExporter, startExporter, type TelemetryExporter } from './telemetry/exporter.ts';
+import { createLog, type LogEntry } from './telemetry/log.ts';
+import { VERSION } from './version.ts';
+
+const birth = workerData as ControlBirth;
+const port = parentPort!;
+const clock = systemClock;
+const notify = (notice: ControlNotice): void => port.postMessage(notice);
+
+let exporter: TelemetryExporter = silentExporter;
+const tap = (entry: LogEntry): void => exporter.log(entry);
+const logFor = (config: ProxyConfig): Log =>
+  createLog({ level: config.log.level, format: config.log.format, tap });
+
+/** Of the files; of what the thread before had in use when the files have gone bad meanwhile. */
+async function firstConfig(): Promise<{ config: ProxyConfig; files: readonly string[] } | null> {
+  const loaded = await loadConfig(birth.configPath, process.env);
+  if (loaded.ok) {
+    const log = logFor(loaded.config);
+    if (birth.inherited === null) for (const warning of loaded.warnings) log.warn(formatProblem(warning));
+    return loaded;
+  }
+  if (birth.inherited !== null) return { config: birth.inherited.config, files: loaded.files };
+  notify({ kind: 'refused', error: loaded.problems.map(formatProblem).join('\n') });
+  return null;
+}
+
+/** The memory comes from the supervisor once it holds the lock; workers that are announced meanwhile wait. */
+function boardFromSupervisor(): Promise<{ board: Scoreboard; stateDir: string; early: ControlCommand[] }> {
+  if (birth.inherited !== null) return Promise.resolve({ ...birth.inherited, early: [] });
+  const early: ControlCommand[] = [];
+  return new Promise(resolve => {
+    const listen = (command: ControlCommand): void => {
+      if (command.kind !== 'board') return void early.push(command);
+      port.off('message', listen);
+      resolve({ board: command.board, stateDir: command.stateDir, early });
+    };
+    port.on('message', listen);
+  });
+}
+
+async function main(): Promise<void> {
+  const waiting: ControlCommand[] = [];
+  const keep = (command: ControlCommand): void => void waiting.push(command);
+  const first = await firstConfig();
+  if (first === null) return;
+  const boardComes = boardFromSupervisor();
+  notify({ kind: 'configured', config: first.config });
+  const { board, stateDir, early } = await boardComes;
+  waiting.push(...early);
+  port.on('message', keep);
+
+  let log = logFor(first.config);
+  // Parts keep the log they were given; its level and format follow the configuration.
+  const currentLog: Log = {
+    debug: (message, fields) => log.debug(message, fields),
+    info: (message, fields) => log.info(message, fields),
+    warn: (message, fields) => log.warn(message, fields),
+    error: (message, fields) => log.error(message, fields),
+  };
+  const controlBoard = attachControl(board);
+  const registry = createRegistry({
+    board: controlBoard,
+    clock,
+    random: systemRandom,
+    log: currentLog,
+    stateDir,
+    maxBackends: first.config.max_backends,
+  });
+  const links = new WorkerLinks(clock, { spans: spans => exporter.spans(spans) });
+  let plane: ControlPlane | null = null;
+  const actions = new Actions({
+    version: VERSION,
+    configPath: birth.configPath,
+    startedMs: birth.startedMs,
+    workerRows: board.shape.workers,
+    board: controlBoard,
+    registry,
+    links,
+    plane: () => plane!,
+    notify,
+  });
+
+  let admin: AdminServer | null = null;
+  let telemetry = '';
+  const reconfigured = async (config: ProxyConfig, tls: TlsMaterial): Promise<void> => {
+    const settings = adminSettings(config, tls, stateDir);
+    if (admin === null) {
+      admin = createAdminServer({ ...settings, actions, clock, log: currentLog });
+      const { adminSocket } = birth;
+      const inherits = adminSocket !== null && adminSocket.address === config.admin.address;
+      notify({
+        kind: 'admin-listening',
+        socket: await admin.listen(inherits ? { fd: adminSocket.fd } : { address: config.admin.address }),
+      });
+    } else {
+      const socket = await admin.update(settings);
+      if (socket !== null) notify({ kind: 'admin-listening', socket });
+    }
+    log = logFor(config);
+    const wanted = JSON.stringify(config.telemetry);
+    if (wanted === telemetry) return;
+    telemetry = wanted;
+    const before = exporter;
+    exporter = await startExporter({
+      config: config.telemetry,
+      source: {
+        board: controlBoard,
+        routes: () => plane?.routeSlots ?? [],
+        backends: () => registry.status(),
+        workerRows: () => Array.from({ length: board.shape.workers }, (_, row) => row),
+      },
+      clock,
+      log: currentLog,
+      version: VERSION,
+      startMs: birth.startedMs,
+    });
+    await before[Symbol.asyncDispose]();
+  };
+
+  plane = await ControlPlane.start(
+    {
+      configPath: birth.configPath,
+      stateDir,
+      clock,
+      log: currentLog,
+      board: controlBoard,
+      registry,
+      certificates: new CertificateStore({ clock, log: currentLog }),
+      links,
+      generation: birth.inherited?.generation ?? 0,
+      notify,
+      reconfigured,
+    },
+    first.config,
+    first.files,
+  );
+
+  const onCommand = (command: ControlCommand): void => {
+    switch (command.kind) {
+      case 'worker':
+        return links.add(command.row, command.port);
+      case 'worker-gone':
+        return links.remove(command.row);
+      case 'serving':
+        return plane.servingOn(command.addresses);
+      case 'listen-failed':
+        return plane.listenFailed(command, command.error);
+      case 'reload':
+        return void plane.reload().catch(() => {});
+      case 'upgrade-result':
+        return actions.upgraded(command.requestId, command);
+      case 'draining':
+        actions.leaving = true;
+        if (command.successor) void admin?.close();
+        return;
+      case 'stop':
+        return void stop();
+    }
+  };
+  const stop = async (): Promise<void> => {
+    await admin?.close();
+    await plane[Symbol.asyncDispose]();
+    await exporter[Symbol.asyncDispose]();
+    notify({ kind: 'stopped' });
+  };
+  port.off('message', keep);
+  port.on('message', onCommand);
+  for (const command of waiting) onCommand(command);
+}
+
+function adminSettings(config: ProxyConfig, tls: TlsMaterial, stateDir: string): AdminSettings {
+  const { admin } = config;
+  const tokenFile = admin.token_file ?? defaultTokenFile(stateDir);
+  return {
+    config: admin,
+    token: loadToken({ tokenFile: admin.token_file, stateDir }),
+    tokenFile,
+    tls:
+      admin.tls === undefined
+        ? null
+        : {
+            certificates: tls.admin.certificates,
+            clientCa: tls.admin.clientCa,
+            clientRequired: admin.tls.client_auth === 'required',
+            minVersion: admin.tls.min_version,
+            handshakeTimeoutMs: admin.tls.handshake_timeout,
+          },
+  };
+}
+
+main().catch(error => {
+  // At the first start that is a reason to end; later the supervisor starts this thread again.
+  if (birth.inherited === null) {
+    notify({
+      kind: 'refused',
+      error: `leaseway: ${error instanceof LeasewayError ? error.detail : (error.stack ?? messageOf(error))}`,
+    });
+  } else throw error;
+});

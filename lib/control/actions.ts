@@ -1,0 +1,146 @@
+// What operators can ask, answered by the parts of the control plane.
+
+import { LeasewayError } from '../core/errors.ts';
+import type { ControlNotice } from '../orders/messages.ts';
+import type { ControlBoard, WorkerCounter } from '../scoreboard/ports.ts';
+import { renderMetrics } from './admin/metrics.ts';
+import type { ConnectionFilter, ControlActions, ReloadResult, StatusReport } from './admin/ports.ts';
+import { readProcess } from './admin/process-reading.ts';
+import type { BackendRegistry } from './backend/ports.ts';
+import type { ControlPlane } from './control-plane.ts';
+import type { ConnectionList, WorkerLinks } from './worker-links.ts';
+
+export interface ActionParts {
+  readonly version: string;
+  readonly configPath: string;
+  readonly startedMs: number;
+  readonly workerRows: number;
+  readonly board: ControlBoard;
+  readonly registry: BackendRegistry;
+  readonly links: WorkerLinks;
+  plane(): ControlPlane;
+  notify(notice: ControlNotice): void;
+}
+
+/** The most connections that are looked at to answer one question. */
+const MAX_LISTED = 100_000;
+
+export class Actions implements ControlActions {
+  readonly #parts: ActionParts;
+  readonly #upgrades = new Map<number, (result: { pid?: number; error?: string }) => void>();
+  #nextUpgrade = 1;
+  /** The process is on its way out. */
+  leaving = false;
+
+  constructor(parts: ActionParts) {
+    this.#parts = parts;
+  }
+
+  get revision(): number {
+    return this.#parts.plane().revision;
+  }
+
+  status(): StatusReport {
+    const { version, configPath, startedMs, board, registry, links, workerRows } = this.#parts;
+    const plane = this.#parts.plane();
+    const notReady = this.#notReady();
+    const alive = new Set(links.rows);
+    return {
+      version,
+      pid: process.pid,
+      startedMs,
+      configPath,
+      generation: plane.generation,
+      loadedMs: plane.loadedMs,
+      reloadProblems: [...plane.reloadProblems, ...plane.listenFailures],
+      ready: notReady.length === 0,
+      notReady,
+      stopping: this.leaving,
+      listeners: plane.config.listeners.map(({ address, tls }) => ({
+        address,
+        port:
+          plane.serving.find(socket => socket.address === address)?.port ??
+          Number(address.slice(address.lastIndexOf(':') + 1)),
+        tls: tls !== undefined,
+      })),
+      workers: Array.from({ length: workerRows }, (_, row) => ({
+        row,
+        alive: alive.has(row),
+        counters: board.worker(row) as Readonly<Record<WorkerCounter, number>>,
+      })),
+      backends: registry.status(),
+    };
+  }
+
+  #notReady(): string[] {
+    const plane = this.#parts.plane();
+    if (this.leaving) return ['shutting down'];
+    if (plane.serving.length === 0) return ['starting: not all workers listen yet'];
+    return [];
+  }
+
+  reload(): Promise<ReloadResult> {
+    return this.#parts.plane().reload();
+  }
+
+  upgrade(): Promise<{ readonly pid: number }> {
+    return new Promise((resolve, reject) => {
+      const requestId = this.#nextUpgrade++;
+      this.#upgrades.set(requestId, ({ pid, error }) => {
+        if (pid === undefined) reject(new LeasewayError('UPGRADE_FAILED', error ?? ''));
+        else resolve({ pid });
+      });
+      this.#parts.notify({ kind: 'upgrade', requestId });
+    });
+  }
+
+  /** The supervisor's answer. */
+  upgraded(requestId: number, result: { pid?: number; error?: string }): void {
+    this.#upgrades.get(requestId)?.(result);
+    this.#upgrades.delete(requestId);
+  }
+
+  shutdown(): void {
+    this.#parts.notify({ kind: 'shutdown' });
+  }
+
+  async connections({ cluster, backend, client, limit }: ConnectionFilter): Promise<ConnectionList> {
+    const filtered = cluster !== undefined || backend !== undefined || client !== undefined;
+    const list = await this.#parts.links.connections(filtered ? MAX_LISTED : limit);
+    if (!filtered) return { total: list.total, items: list.items.slice(0, limit) };
+    const items = list.items.filter(
+      item =>
+        (cluster === undefined || item.cluster === cluster) &&
+        (backend === undefined || item.backend === backend) &&
+        (client === undefined || item.client === client),
+    );
+    return { total: items.length, items: items.slice(0, limit) };
+  }
+
+  endConnection(id: string): void {
+    const row = Number(id.slice(0, id.indexOf('-')));
+    if (!this.#parts.links.rows.includes(row)) throw new LeasewayError('NOT_FOUND', `no connection ${id}`);
+    this.#parts.links.broadcast({ kind: 'end-connection', id });
+  }
+
+  metrics(): string {
+    const { board, startedMs } = this.#parts;
+    const routes = this.#parts.plane().routeNames;
+    return renderMetrics({ status: this.status(), routes, board, process: readProcess(startedMs) });
+  }
+
+  /** Every change is on the board before the operator hears that it is done. */
+  readonly backends: ControlActions['backends'] = {
+    drain: (cluster, id, deadlineMs) => this.#change(registry => registry.drain(cluster, id, deadlineMs)),
+    undrain: (cluster, id) => this.#change(registry => registry.undrain(cluster, id)),
+    maintenance: (cluster, id) => this.#change(registry => registry.maintenance(cluster, id)),
+    setWeight: (cluster, id, weight) => this.#change(registry => registry.setWeight(cluster, id, weight)),
+    add: (cluster, backend) => this.#change(registry => registry.add(cluster, backend)),
+    remove: (cluster, id) => this.#change(registry => registry.remove(cluster, id)),
+  };
+
+  #change(act: (registry: BackendRegistry) => void): void {
+    act(this.#parts.registry);
+    this.#parts.plane().changed();
+  }
+}

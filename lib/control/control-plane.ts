@@ -1,0 +1,238 @@
+// The control plane of one process: applies configurations, keeps the board, answers operators. Wired by control.ts.
+
+import { type ConfigDiff, diffConfig } from '../config/diff.ts';
+import { type Loaded, loadConfig } from '../config/load.ts';
+import { formatProblem } from '../config/problem.ts';
+import type { ProxyConfig } from '../config/proxy.ts';
+import { type ConfigWatch, watchConfig } from '../config/watch.ts';
+import { type Clock, every } from '../core/clock.ts';
+import { LeasewayError, messageOf } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { ControlNotice, ListeningSocket } from '../orders/messages.ts';
+import type { ClusterEntry, LeaseKey } from '../orders/snapshot.ts';
+import type { ControlBoard } from '../scoreboard/ports.ts';
+import type { ReloadResult } from './admin/ports.ts';
+import type { BackendRegistry } from './backend/ports.ts';
+import type { CertificateStore, TlsMaterial } from './secrets/certificates.ts';
+import { loadLeaseKeys } from './secrets/lease-keys.ts';
+import { openTicketKeys, type TicketKeys } from './secrets/ticket-keys.ts';
+import { SnapshotBuilder } from './snapshots.ts';
+import type { WorkerLinks } from './worker-links.ts';
+
+export interface ControlPlaneParts {
+  readonly configPath: string;
+  readonly stateDir: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly board: ControlBoard;
+  readonly registry: BackendRegistry;
+  readonly certificates: CertificateStore;
+  readonly links: WorkerLinks;
+  /** Of the control thread before, or 0. */
+  readonly generation: number;
+  notify(notice: ControlNotice): void;
+  /** The parts of a new configuration that others take on: admin API, telemetry, log. May throw; then the reload is refused. */
+  reconfigured(config: ProxyConfig, tls: TlsMaterial): Promise<void>;
+}
+
+/** Four times a second, as the forecasts are (F3). */
+const TICK_MS = 250;
+
+export class ControlPlane implements AsyncDisposable {
+  readonly #parts: ControlPlaneParts;
+  readonly #snapshots: SnapshotBuilder;
+  readonly #ticketKeys: TicketKeys;
+  readonly #ticking: Disposable;
+  #config: ProxyConfig;
+  #tls: TlsMaterial;
+  #leaseKeys: readonly LeaseKey[];
+  #watch: ConfigWatch | null = null;
+  #reloading: Promise<ReloadResult> | null = null;
+  #loadedMs: number;
+  #problems: readonly string[] = [];
+  #listenFailures: readonly string[] = [];
+  #serving: readonly { readonly address: string; readonly port: number }[] = [];
+  #revision = 1;
+
+  private constructor(parts: ControlPlaneParts, config: ProxyConfig, tls: TlsMaterial) {
+    const { clock, log, stateDir, registry, certificates } = parts;
+    this.#parts = parts;
+    this.#config = config;
+    this.#tls = tls;
+    this.#loadedMs = clock.wallMs();
+    this.#snapshots = new SnapshotBuilder(parts.generation);
+    this.#leaseKeys = loadLeaseKeys(config.leases.keys, stateDir, log);
+    this.#ticketKeys = openTicketKeys(stateDir, clock, log, () => this.#publish());
+    registry.onChange(() => this.#publish());
+    certificates.watch(material => {
+      this.#tls = material;
+      this.#publish();
+    });
+    this.#ticking = every(clock, TICK_MS, () => this.#tick());
+  }
+
+  /** Applies the configuration and begins to keep the board. */
+  static async start(
+    parts: ControlPlaneParts,
+    config: ProxyConfig,
+    files: readonly string[],
+  ): Promise<ControlPlane> {
+    const tls = parts.certificates.load(config);
+    await parts.registry.configure(config.clusters);
+    const plane = new ControlPlane(parts, config, tls);
+    await parts.reconfigured(config, tls);
+    plane.#tick();
+    plane.#publish();
+    plane.#watchFiles(files);
+    return plane;
+  }
+
+  get config(): ProxyConfig {
+    return this.#config;
+  }
+
+  get generation(): number {
+    return this.#snapshots.generation;
+  }
+
+  get loadedMs(): number {
+    return this.#loadedMs;
+  }
+
+  /** Why the last reload was refused; empty when it was taken. */
+  get reloadProblems(): readonly string[] {
+    return this.#problems;
+  }
+
+  /** Rises with every change an operator makes. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get serving(): readonly { readonly address: string; readonly port: number }[] {
+    return this.#serving;
+  }
+
+  get listenFailures(): readonly string[] {
+    return this.#listenFailures;
+  }
+
+  /** Places on the scoreboard by route name, those that are gone included. */
+  get routeSlots(): ReadonlyMap<string, number> {
+    return this.#snapshots.routeNames;
+  }
+
+  /** Route names by their place on the scoreboard. */
+  get routeNames(): readonly string[] {
+    return [...this.#snapshots.routeNames.keys()];
+  }
+
+  /** An operator's change to backends: applied to the board at once, not at the next tick. */
+  changed(): void {
+    this.#revision += 1;
+    this.#tick();
+    this.#publish();
+  }
+
+  servingOn(addresses: readonly { readonly address: string; readonly port: number }[]): void {
+    this.#serving = addresses;
+  }
+
+  listenFailed(socket: Pick<ListeningSocket, 'address'>, reason: string): void {
+    this.#listenFailures = [
+      ...this.#listenFailures.slice(-15),
+      `cannot listen on ${socket.address}: ${reason}`,
+    ];
+  }
+
+  /** Reads the files again. Throws CONFIG_INVALID, and nothing has changed. Calls at once share one reload. */
+  reload(): Promise<ReloadResult> {
+    this.#reloading ??= this.#reload().finally(() => {
+      this.#reloading = null;
+    });
+    return this.#reloading;
+  }
+
+  async #reload(): Promise<ReloadResult> {
+    const { configPath, log } = this.#parts;
+    try {
+      const loaded = await loadConfig(configPath, process.env);
+      const diff = await this.#apply(loaded);
+      this.#problems = [];
+      this.#loadedMs = this.#parts.clock.wallMs();
+      const changes = [...diff.changes, ...diff.needsRestart];
+      log.info('configuration reloaded', { changes: changes.length, generation: this.generation });
+      for (const change of changes) log.info(`  ${change}`);
+      return { generation: this.generation, changes };
+    } catch (error) {
+      const detail = error instanceof LeasewayError ? error.detail : messageOf(error);
+      this.#problems = detail.split('\n');
+      log.error('the new configuration is refused; the former goes on', { problems: this.#problems.length });
+      for (const problem of this.#problems.slice(0, 20)) log.error(`  ${problem}`);
+      throw error instanceof LeasewayError ? error : new LeasewayError('INTERNAL', detail, error);
+    }
+  }
+
+  async #apply(loaded: Loaded): Promise<ConfigDiff> {
+    const { certificates, registry, reconfigured, notify, log } = this.#parts;
+    if (!loaded.ok) throw new LeasewayError('CONFIG_INVALID', loaded.problems.map(formatProblem).join('\n'));
+    const { config } = loaded;
+    const diff = diffConfig(this.#config, config);
+    for (const warning of loaded.warnings) log.warn(formatProblem(warning));
+    const tls = certificates.load(config);
+    const keys = loadLeaseKeys(config.leases.keys, this.#parts.stateDir, log);
+    await reconfigured(config, tls);
+    await registry.configure(config.clusters);
+    this.#config = config;
+    this.#tls = tls;
+    this.#leaseKeys = keys;
+    this.#listenFailures = [];
+    this.#tick();
+    this.#publish();
+    this.#watchFiles(loaded.files);
+    notify({ kind: 'configured', config });
+    return diff;
+  }
+
+  #watchFiles(files: readonly string[]): void {
+    if (this.#watch !== null) return this.#watch.setFiles(files);
+    const { configPath, clock } = this.#parts;
+    this.#watch = watchConfig(configPath, files, {
+      clock,
+      onChange: () => void this.reload().catch(() => {}),
+    });
+  }
+
+  #tick(): void {
+    const { board, registry, links } = this.#parts;
+    board.publish(registry.tick());
+    board.heartbeat();
+    for (const { slots, perSecond } of registry.tunnelsToEnd()) links.endTunnels(slots, perSecond);
+  }
+
+  #publish(): void {
+    const { links, registry, notify } = this.#parts;
+    const config = this.#config;
+    const clusters: ClusterEntry[] = registry
+      .entries()
+      .map(entry => ({ ...entry, tls: this.#tls.clusters[entry.name] ?? {} }));
+    links.publish(
+      this.#snapshots.build({
+        config,
+        clusters,
+        listeners: config.listeners.map((listener, i) => ({ config: listener, ...this.#tls.listeners[i]! })),
+        leaseKeys: this.#leaseKeys,
+        ticketKeys: this.#ticketKeys.current(),
+      }),
+    );
+    notify({ kind: 'published', generation: this.generation });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch?.[Symbol.dispose]();
+    this.#ticking[Symbol.dispose]();
+    this.#ticketKeys[Symbol.dispose]();
+    this.#parts.certificates[Symbol.dispose]();
+    await this.#parts.registry[Symbol.asyncDispose]();
+  }
+}

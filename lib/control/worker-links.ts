@@ -1,0 +1,124 @@
+// The control plane's lines to the workers: orders go out, reports come in, questions to all are answered as one.
+
+import type { MessagePort } from 'node:worker_threads';
+import type { Clock } from '../core/clock.ts';
+import type { ConnectionReport, Order, Report, SpanRecord } from '../orders/messages.ts';
+import type { Snapshot } from '../orders/snapshot.ts';
+
+/** A worker that hangs must not hang the answer to an operator. */
+const ANSWER_WITHIN_MS = 2_000;
+
+export interface ConnectionList {
+  readonly total: number;
+  readonly items: readonly ConnectionReport[];
+}
+
+interface Question {
+  readonly waiting: Set<number>;
+  readonly items: ConnectionReport[];
+  total: number;
+  readonly done: () => void;
+}
+
+export interface LinkEvents {
+  /** Hand the batch on; afterwards it is acknowledged. */
+  spans(spans: readonly SpanRecord[], dropped: number): void;
+}
+
+export class WorkerLinks {
+  readonly #clock: Clock;
+  readonly #events: LinkEvents;
+  readonly #ports = new Map<number, MessagePort>();
+  readonly #applied = new Map<number, number>();
+  readonly #questions = new Map<number, Question>();
+  #nextQuestion = 1;
+  #snapshot: Snapshot | null = null;
+
+  constructor(clock: Clock, events: LinkEvents) {
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  get rows(): readonly number[] {
+    return [...this.#ports.keys()];
+  }
+
+  /** The oldest snapshot generation that some worker still serves by. */
+  appliedGeneration(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const row of this.#ports.keys()) oldest = Math.min(oldest, this.#applied.get(row) ?? 0);
+    return this.#ports.size === 0 ? 0 : oldest;
+  }
+
+  /** A (new) worker; it gets the snapshot in force at once. */
+  add(row: number, port: MessagePort): void {
+    this.remove(row);
+    this.#ports.set(row, port);
+    port.on('message', (report: Report) => this.#onReport(row, port, report));
+    port.on('close', () => {
+      if (this.#ports.get(row) === port) this.remove(row);
+    });
+    if (this.#snapshot !== null) this.#send(row, { kind: 'snapshot', snapshot: this.#snapshot });
+  }
+
+  remove(row: number): void {
+    this.#ports.get(row)?.close();
+    this.#ports.delete(row);
+    this.#applied.delete(row);
+    for (const question of this.#questions.values()) this.#answered(question, row);
+  }
+
+  publish(snapshot: Snapshot): void {
+    this.#snapshot = snapshot;
+    this.broadcast({ kind: 'snapshot', snapshot });
+  }
+
+  broadcast(order: Order): void {
+    for (const port of this.#ports.values()) port.postMessage(order);
+  }
+
+  /** Ends tunnels at `perSecond` over all workers. */
+  endTunnels(slots: readonly number[], perSecond: number): void {
+    const share = Math.max(1, Math.ceil(perSecond / Math.max(1, this.#ports.size)));
+    this.broadcast({ kind: 'end-tunnels', slots, perSecond: share });
+  }
+
+  /** Live connections of all workers, at most `limit` of each; a worker that does not answer in time is left out. */
+  connections(limit: number): Promise<ConnectionList> {
+    return new Promise(resolve => {
+      const requestId = this.#nextQuestion++;
+      const done = (): void => {
+        timer[Symbol.dispose]();
+        this.#questions.delete(requestId);
+        resolve({ total: question.total, items: question.items });
+      };
+      const timer = this.#clock.after(ANSWER_WITHIN_MS, done);
+      const question: Question = { waiting: new Set(this.#ports.keys()), items: [], total: 0, done };
+      this.#questions.set(requestId, question);
+      if (question.waiting.size === 0) return done();
+      this.broadcast({ kind: 'list-connections', requestId, limit });
+    });
+  }
+
+  #send(row: number, order: Order): void {
+    this.#ports.get(row)?.postMessage(order);
+  }
+
+  #onReport(row: number, port: MessagePort, report: Report): void {
+    if (report.kind === 'applied') this.#applied.set(row, report.generation);
+    else if (report.kind === 'spans') {
+      this.#events.spans(report.spans, report.dropped);
+      port.postMessage({ kind: 'ack', upTo: report.sequence } satisfies Order);
+    } else {
+      const question = this.#questions.get(report.requestId);
+      if (question === undefined) return;
+      question.items.push(...report.items);
+      question.total += report.total;
+      this.#answered(question, row);
+    }
+  }
+
+  #answered(question: Question, row: number): void {
+    if (question.waiting.delete(row) && question.waiting.size === 0) question.done();
+  }
+}

@@ -1,0 +1,156 @@
+// One cluster as a worker holds it: members, the picker of the hour, the waiting line, the retry budget.
+
+import type { ClusterConfig } from '../../config/cluster.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
+import type { Random } from '../../core/random.ts';
+import type { ClusterEntry } from '../../orders/snapshot.ts';
+import type { Candidate, Picker, PickRequest } from '../../plan/balance/picker.ts';
+import { pickerFactory } from '../../plan/balance/pickers.ts';
+import { type LeaseCarrier, leaseCarrier } from '../../plan/lease/carrier.ts';
+import type { LeaseTerms } from '../../plan/lease/lease.ts';
+import { BackendState, type DecisionReader } from '../../scoreboard/ports.ts';
+import { Member } from './member.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { WaitingLine } from './waiting-line.ts';
+
+export interface ClusterTools {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly decisions: DecisionReader;
+  /** Data-plane threads: each has its share of the waiting line. */
+  readonly workers: number;
+}
+
+export class Cluster {
+  readonly name: string;
+  readonly line: WaitingLine;
+  readonly retries: RetryBudget;
+  readonly #tools: ClusterTools;
+  #config: ClusterConfig;
+  #carrier: LeaseCarrier | null = null;
+  #terms: LeaseTerms | null = null;
+  #byId = new Map<string, Member>();
+  #bySlot = new Map<number, Member>();
+  #picker: Picker | null = null;
+  #pickerOf = -1;
+  /** Slots and weights the picker was built from, so that an unchanged decision builds nothing. */
+  #candidates: readonly Candidate[] = [];
+
+  constructor(entry: ClusterEntry, tools: ClusterTools) {
+    this.name = entry.name;
+    this.#tools = tools;
+    this.#config = entry.config;
+    this.line = new WaitingLine(0);
+    this.retries = new RetryBudget(tools.clock);
+    this.update(entry);
+  }
+
+  get config(): ClusterConfig {
+    return this.#config;
+  }
+
+  /** How its leases travel; null without stickiness. */
+  get carrier(): LeaseCarrier | null {
+    return this.#carrier;
+  }
+
+  /** Null without stickiness. */
+  get terms(): LeaseTerms | null {
+    return this.#terms;
+  }
+
+  get members(): Iterable<Member> {
+    return this.#byId.values();
+  }
+
+  member(id: string): Member | undefined {
+    return this.#byId.get(id);
+  }
+
+  memberAt(slot: number): Member | undefined {
+    return this.#bySlot.get(slot);
+  }
+
+  /** Takes a newer snapshot's word: members that did not change keep their connections. */
+  update(entry: ClusterEntry): void {
+    const before = this.#byId;
+    const { clock, log, workers } = this.#tools;
+    this.#config = entry.config;
+    const { sticky } = entry.config;
+    this.#carrier = sticky === undefined ? null : leaseCarrier(sticky, entry.name);
+    this.#terms =
+      sticky === undefined ? null : { type: sticky.type, termMs: sticky.term, rememberMs: sticky.remember };
+    this.line.capacity = Math.ceil(entry.config.limits.queue / workers);
+    this.retries.configure(entry.config.retry.budget, entry.config.retry.min_per_second);
+    this.#byId = new Map();
+    this.#bySlot = new Map();
+    for (const backend of entry.backends) {
+      const fresh = new Member(entry, backend, clock, log);
+      const known = before.get(backend.id);
+      const same =
+        known !== undefined &&
+        known.key === fresh.key &&
+        known.slot === fresh.slot &&
+        known.slotGeneration === fresh.slotGeneration;
+      const member = same ? known : fresh;
+      if (same) known.update(backend);
+      this.#byId.set(backend.id, member);
+      this.#bySlot.set(backend.slot, member);
+    }
+    for (const member of before.values()) if (this.#byId.get(member.id) !== member) member.close();
+    this.#picker = null;
+  }
+
+  /** The member chosen for new work, or null when none may take it. */
+  pick(request: PickRequest): Member | null {
+    const slot = this.#currentPicker().pick(request);
+    return slot < 0 ? null : (this.#bySlot.get(slot) ?? null);
+  }
+
+  /** True when some backend takes new work, be it full at the moment. */
+  get hasCandidates(): boolean {
+    this.#currentPicker();
+    return this.#candidates.length > 0;
+  }
+
+  /** BackendState of a member by the decision in force; a decision about an earlier owner of the slot counts as none. */
+  stateOf(member: Member): number {
+    const { decisions } = this.#tools;
+    return decisions.slotGeneration(member.slot) === member.slotGeneration
+      ? decisions.state(member.slot)
+      : BackendState.none;
+  }
+
+  close(): void {
+    for (const member of this.#byId.values()) member.close();
+  }
+
+  #currentPicker(): Picker {
+    const { decisions, random } = this.#tools;
+    decisions.refresh();
+    if (this.#picker !== null && this.#pickerOf === decisions.generation) return this.#picker;
+    this.#pickerOf = decisions.generation;
+    const candidates = this.#eligible();
+    if (this.#picker !== null && sameCandidates(candidates, this.#candidates)) return this.#picker;
+    this.#candidates = candidates;
+    const picker = pickerFactory(this.#config.balance)(candidates, decisions, random);
+    this.#picker = picker;
+    return picker;
+  }
+
+  #eligible(): Candidate[] {
+    const { decisions } = this.#tools;
+    const candidates: Candidate[] = [];
+    for (const member of this.#byId.values()) {
+      if (this.stateOf(member) !== BackendState.up) continue;
+      const weight = decisions.milliWeight(member.slot) / 1000;
+      if (weight > 0) candidates.push({ slot: member.slot, id: member.id, weight });
+    }
+    return candidates;
+  }
+}
+
+const sameCandidates = (a: readonly Candidate[], b: readonly Candidate[]): boolean =>
+  a.length === b.length && a.every((one, i) => one.slot === b[i]!.slot && one.weight === b[i]!.weight);

@@ -1,0 +1,67 @@
+// One backend as a worker holds it: its place on the scoreboard, and its connections, made when first needed.
+
+import type { Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
+import type { BackendEntry, ClusterEntry } from '../../orders/snapshot.ts';
+import type { Upstream } from '../ports.ts';
+import { createUpstream, upstreamKey } from '../upstream/create.ts';
+
+export class Member {
+  readonly id: string;
+  readonly slot: number;
+  readonly slotGeneration: number;
+  /** host:port of the URL, for records. */
+  readonly address: string;
+  readonly port: number;
+  readonly scheme: 'http' | 'https';
+  /** Changes with anything that matters to open connections. */
+  readonly key: string;
+  #entry: BackendEntry;
+  readonly #cluster: ClusterEntry;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #upstream: Upstream | null = null;
+
+  constructor(cluster: ClusterEntry, entry: BackendEntry, clock: Clock, log: Log) {
+    const url = new URL(entry.url);
+    this.id = entry.id;
+    this.slot = entry.slot;
+    this.slotGeneration = entry.slotGeneration;
+    this.scheme = url.protocol === 'https:' ? 'https' : 'http';
+    this.address = url.hostname;
+    this.port = url.port === '' ? (this.scheme === 'https' ? 443 : 80) : Number(url.port);
+    this.key = upstreamKey(cluster, entry);
+    this.#entry = entry;
+    this.#cluster = cluster;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  get entry(): BackendEntry {
+    return this.#entry;
+  }
+
+  /** The same backend by a newer snapshot: connections stay. */
+  update(entry: BackendEntry): void {
+    this.#entry = entry;
+  }
+
+  get upstream(): Upstream {
+    this.#upstream ??= createUpstream(this.#cluster, this.#entry, { clock: this.#clock, log: this.#log });
+    return this.#upstream;
+  }
+
+  /** What it speaks, as far as the configuration fixes it. */
+  get version(): '1.1' | '2' {
+    return this.#cluster.config.protocol === 'h2' ? '2' : '1.1';
+  }
+
+  get connections(): number {
+    return this.#upstream?.connections ?? 0;
+  }
+
+  /** What is under way ends in its own time. */
+  close(): void {
+    this.#upstream?.close();
+  }
+}

@@ -1,0 +1,133 @@
+// One try at one backend: keeps its account on the scoreboard and passes the answer to the exchange.
+
+import type { Duplex } from 'node:stream';
+import type { ErrorCode } from '../../core/errors.ts';
+import type { Fields } from '../../core/fields.ts';
+import { Outcome, type OutcomeCode, type WorkerLedger } from '../../scoreboard/ports.ts';
+import type { Member } from '../cluster/member.ts';
+import type { AnswerHead, AnswerSink, Outgoing, Reason, UpstreamHead } from '../ports.ts';
+
+/** What the exchange hears of its attempt. */
+export interface AttemptOwner {
+  answerInformational(head: AnswerHead): void;
+  answerHead(head: AnswerHead): void;
+  answerData(chunk: Uint8Array): void;
+  bodyWritable(): void;
+  answerEnd(trailers?: Fields): void;
+  answerUpgraded(head: AnswerHead, socket: Duplex, rest: Uint8Array): void;
+  attemptFailed(attempt: Attempt, reason: Reason, sent: boolean): void;
+  /** The account is closed: for the span and the access log. */
+  attemptSettled(attempt: Attempt, code: ErrorCode | ''): void;
+}
+
+export class Attempt implements AnswerSink {
+  readonly member: Member;
+  /** 1 for the first. */
+  readonly number: number;
+  /** Unix ms. */
+  readonly startMs: number;
+  /** Of its client span. */
+  spanId = '';
+  status = 0;
+  readonly #owner: AttemptOwner;
+  readonly #ledger: WorkerLedger;
+  readonly #startedMs: number;
+  readonly #nowMs: () => number;
+  #headMs = -1;
+  #open = true;
+  #outgoing: Outgoing | null = null;
+
+  constructor(
+    owner: AttemptOwner,
+    ledger: WorkerLedger,
+    member: Member,
+    number: number,
+    startMs: number,
+    nowMs: () => number,
+  ) {
+    this.#owner = owner;
+    this.#ledger = ledger;
+    this.member = member;
+    this.number = number;
+    this.startMs = startMs;
+    this.#nowMs = nowMs;
+    this.#startedMs = nowMs();
+    ledger.begin(member.slot);
+  }
+
+  /** False once the account is closed. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  dispatch(head: UpstreamHead): void {
+    this.#outgoing = this.member.upstream.open(head, this);
+  }
+
+  write(chunk: Uint8Array): boolean {
+    return this.#outgoing?.write(chunk) ?? true;
+  }
+
+  endBody(trailers?: Fields): void {
+    this.#outgoing?.end(trailers);
+  }
+
+  pause(): void {
+    this.#outgoing?.pause();
+  }
+
+  resume(): void {
+    this.#outgoing?.resume();
+  }
+
+  /** Ends the try without an answer; `outcome` says whether the backend is to blame. */
+  abort(reason: Reason, outcome: OutcomeCode): void {
+    if (!this.#open) return;
+    this.#settle(outcome, reason.code);
+    this.#outgoing?.abort(reason);
+  }
+
+  informational(head: AnswerHead): void {
+    this.#owner.answerInformational(head);
+  }
+
+  head(head: AnswerHead): void {
+    this.status = head.status;
+    this.#headMs = this.#nowMs();
+    this.#owner.answerHead(head);
+  }
+
+  data(chunk: Uint8Array): void {
+    this.#owner.answerData(chunk);
+  }
+
+  writable(): void {
+    this.#owner.bodyWritable();
+  }
+
+  end(trailers?: Fields): void {
+    this.#settle(this.status >= 500 ? Outcome.serverError : Outcome.success, '');
+    this.#owner.answerEnd(trailers);
+  }
+
+  upgraded(head: AnswerHead, socket: Duplex, rest: Uint8Array): void {
+    this.status = head.status;
+    this.#headMs = this.#nowMs();
+    this.#settle(Outcome.success, '');
+    this.#owner.answerUpgraded(head, socket, rest);
+  }
+
+  fail(reason: Reason, sent: boolean): void {
+    this.#settle(Outcome.failure, reason.code);
+    this.#owner.attemptFailed(this, reason, sent);
+  }
+
+  #settle(outcome: OutcomeCode, code: ErrorCode | ''): void {
+    if (!this.#open) return;
+    this.#open = false;
+    const latencyMs = this.#headMs < 0 ? this.#nowMs() - this.#startedMs : this.#headMs - this.#startedMs;
+    this.#ledger.settle(this.member.slot, outcome, latencyMs);
+    this.#ledger.release(this.member.slot);
+    this.#owner.attemptSettled(this, code);
+  }
+}

@@ -1,0 +1,110 @@
+// Head → where it goes and what is sent there, or why not: the decisions that need no backend.
+
+import type { Fields, MutableFields } from '../../core/fields.ts';
+import { fieldValue } from '../../core/fields.ts';
+import { hash32 } from '../../core/hash.ts';
+import type { LeaseCarrier } from '../../plan/lease/carrier.ts';
+import { removeParameter } from '../../plan/lease/query.ts';
+import { isGrpc, parseGrpcTimeoutMs } from '../hygiene/grpc.ts';
+import type { Caller } from '../hygiene/request-fields.ts';
+import type { Incoming, Reason } from '../ports.ts';
+import { fixedAnswer, type OwnAnswer, redirectAnswer } from '../router/answers.ts';
+import { servedOn } from '../router/misdirected.ts';
+import { isReason, normalForm, type Target } from '../router/normal-form.ts';
+import { rewritePath } from '../router/rewrite.ts';
+import { admits, type CompiledRoute } from '../router/route.ts';
+import type { Plane } from './plane.ts';
+
+/** A request that has a route. */
+export interface Routed {
+  readonly route: CompiledRoute;
+  readonly target: Target;
+  readonly caller: Caller;
+}
+
+/** What goes to a backend, but for the trace context, which every attempt has of its own. */
+export interface Outbound {
+  readonly target: string;
+  readonly host: string;
+  readonly fields: Fields;
+}
+
+/** The route of the request, or why it has none. */
+export function findRoute(plane: Plane, incoming: Incoming, caller: Caller): Routed | Reason {
+  const { head, connection } = incoming;
+  const target = normalForm(head);
+  if (isReason(target)) return target;
+  if (!servedOn(target.authority.host, connection.tls))
+    return { code: 'MISDIRECTED', detail: target.authority.host };
+  const route = plane.compiled.router.match(head, target);
+  if (route === null) return { code: 'NO_ROUTE', detail: `${target.authority.text}${target.path}` };
+  return { route, target, caller };
+}
+
+export interface Refusal extends Reason {
+  readonly retryAfterS?: number;
+}
+
+/** What the route's own rules say against it; null when nothing. */
+export function refusal(plane: Plane, incoming: Incoming, { route, target, caller }: Routed): Refusal | null {
+  const { config } = route;
+  const { head } = incoming;
+  if (!admits(route, caller.address)) return { code: 'FORBIDDEN', detail: `client ${caller.address}` };
+  if (target.encodedSlash && config.encoded_slash === 'refuse') {
+    return {
+      code: 'BAD_REQUEST',
+      detail: 'an encoded slash or backslash in the path (encoded_slash: keep allows it)',
+    };
+  }
+  if (head.protocol !== '' && !config.websocket)
+    return { code: 'UPGRADE_REFUSED', detail: 'websocket: false on this route' };
+  if (head.bodyLength > config.max_body)
+    return { code: 'BODY_TOO_LARGE', detail: `${head.bodyLength} bytes announced` };
+  const rate = config.rate_limit;
+  if (rate === undefined) return null;
+  const key = hash32(caller.address, hash32(route.name, plane.compiled.hashSeed));
+  const waitMs = plane.clients.takeToken(key, rate.rate, rate.burst);
+  return waitMs === 0
+    ? null
+    : { code: 'TOO_MANY_REQUESTS', detail: `over ${rate.rate} a second`, retryAfterS: waitMs / 1000 };
+}
+
+/** The route's redirect or fixed response; null when it leads to a cluster. */
+export function ownAnswer(incoming: Incoming, { route, target }: Routed): OwnAnswer | Reason | null {
+  if (route.redirect !== null) return redirectAnswer(route, target);
+  return route.config.respond === undefined ? null : fixedAnswer(route, incoming.head);
+}
+
+/** What the chosen cluster's backends are sent. */
+export function outbound(
+  plane: Plane,
+  incoming: Incoming,
+  routed: Routed,
+  carrier: LeaseCarrier | null,
+): Outbound | Reason {
+  const { route, target, caller } = routed;
+  const { head, connection } = incoming;
+  const path = rewritePath(route.rewrite, target.path);
+  if (typeof path !== 'string') return path;
+  // HTTP/1.0 without Host: a backend that needs one gets the address the client came to.
+  const host = target.authority.text === '' ? connection.listener : target.authority.text;
+  const fields: MutableFields | Reason = plane.compiled.requests.forward(
+    connection,
+    head,
+    host,
+    caller,
+    route,
+    carrier,
+  );
+  if (!Array.isArray(fields)) return fields as Reason;
+  const query = carrier?.by === 'query' ? removeParameter(target.query, carrier.name) : target.query;
+  return { target: path + query, host: route.host ?? host, fields };
+}
+
+/** Until when the exchange must be over, in ms from now; 0 for no limit. */
+export function timeLimitMs(incoming: Incoming, route: CompiledRoute): number {
+  const own = route.config.timeout ?? 0;
+  const { fields } = incoming.head;
+  const asked = isGrpc(fields) ? (parseGrpcTimeoutMs(fieldValue(fields, 'grpc-timeout')) ?? 0) : 0;
+  return own > 0 && asked > 0 ? Math.min(own, asked) : own + asked;
+}

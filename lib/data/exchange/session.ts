@@ -1,0 +1,155 @@
+// The request's session: reads the lease it brings, says where it wants to go, and what lease the answer carries.
+
+import { readLease } from '../../plan/lease/carrier.ts';
+import { type BackendStanding, decideSession, type SessionAction } from '../../plan/lease/decide.ts';
+import { grantLease, type LeaseTerms, type SessionLease } from '../../plan/lease/lease.ts';
+import { BackendState } from '../../scoreboard/ports.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Member } from '../cluster/member.ts';
+import type { LeaseToSend } from '../hygiene/answer-fields.ts';
+import type { Incoming } from '../ports.ts';
+import { hashKey } from './hash-key.ts';
+import type { Plane } from './plane.ts';
+import type { Routed } from './prepare.ts';
+
+const STANDINGS: Readonly<Record<number, BackendStanding>> = {
+  [BackendState.none]: 'unknown',
+  [BackendState.up]: 'up',
+  [BackendState.draining]: 'draining',
+  [BackendState.down]: 'down',
+  [BackendState.maintenance]: 'maintenance',
+};
+
+export interface Session {
+  readonly cluster: Cluster;
+  /** uint32 that consistent_hash places by. */
+  readonly key: number;
+  /** The backend the lease names, while it may be used; null otherwise. */
+  preferred(): Member | null;
+  /** A place at this backend was taken. */
+  placed(member: Member): void;
+  /** What the log says: none, keep, renew, grant, move:REASON … */
+  readonly label: string;
+  /** The lease for the answer, if the client needs a new one. */
+  leaseToSend(encrypted: boolean): LeaseToSend | null;
+}
+
+/** Chooses the cluster (a lease decides a split) and reads the lease. */
+export function openSession(plane: Plane, incoming: Incoming, routed: Routed): Session {
+  const { route } = routed;
+  const { clusters } = plane.compiled;
+  let name = route.cluster;
+  if (name === null) {
+    const held = route.split!.clusters.find(candidate => {
+      const carrier = clusters.get(candidate)?.carrier;
+      return carrier != null && typeof readFor(plane, candidate, incoming, routed) === 'object';
+    });
+    name = route.split!.choose(plane.random, held);
+  }
+  // The configuration was checked: a route's cluster exists in its own snapshot.
+  const cluster = clusters.get(name)!;
+  const key = cluster.config.balance.policy === 'consistent_hash' ? hashKey(cluster, incoming, routed) : 0;
+  return cluster.carrier === null
+    ? new FreeSession(cluster, key)
+    : new LeasedSession(plane, cluster, key, readFor(plane, name, incoming, routed));
+}
+
+/** The lease the request brings for this cluster, or null. */
+function readFor(plane: Plane, name: string, incoming: Incoming, routed: Routed): SessionLease | null {
+  const carrier = plane.compiled.clusters.get(name)!.carrier!;
+  const read = readLease(carrier, plane.compiled.tokens, incoming.head.fields, routed.target.query);
+  if (typeof read !== 'string') return read;
+  plane.ledger.add('leaseTokensRejected', 1);
+  return null;
+}
+
+/** Of a cluster without stickiness. */
+class FreeSession implements Session {
+  readonly cluster: Cluster;
+  readonly key: number;
+  readonly label = 'none';
+
+  constructor(cluster: Cluster, key: number) {
+    this.cluster = cluster;
+    this.key = key;
+  }
+
+  preferred(): null {
+    return null;
+  }
+
+  placed(): void {}
+
+  leaseToSend(): null {
+    return null;
+  }
+}
+
+class LeasedSession implements Session {
+  readonly cluster: Cluster;
+  readonly key: number;
+  label = 'none';
+  readonly #plane: Plane;
+  readonly #lease: SessionLease | null;
+  readonly #terms: LeaseTerms;
+  readonly #leased: Member | undefined;
+  readonly #action: SessionAction;
+  readonly #reason: string;
+  #given: SessionLease | null = null;
+
+  constructor(plane: Plane, cluster: Cluster, key: number, lease: SessionLease | null) {
+    this.#plane = plane;
+    this.cluster = cluster;
+    this.key = key;
+    this.#lease = lease;
+    this.#terms = cluster.terms!;
+    this.#leased = lease === null ? undefined : cluster.member(lease.backend);
+    const standing = this.#leased === undefined ? 'unknown' : STANDINGS[cluster.stateOf(this.#leased)]!;
+    const view = {
+      standing,
+      generation: this.#leased?.entry.generation ?? 0,
+      takesNew: this.#leased !== undefined && plane.decisions.milliWeight(this.#leased.slot) > 0,
+    };
+    const decision = decideSession(lease, view, this.#terms, plane.clock.wallMs());
+    this.#action = decision.action;
+    this.#reason = decision.reason;
+  }
+
+  preferred(): Member | null {
+    const stays = this.#action === 'keep' || this.#action === 'renew' || this.#action === 'regrant';
+    return stays ? (this.#leased ?? null) : null;
+  }
+
+  placed(member: Member): void {
+    const { ledger, clock, ids } = this.#plane;
+    if (member === this.#leased && this.preferred() !== null) {
+      this.label = this.#action;
+      if (this.#action === 'keep') {
+        this.#given = null;
+        return;
+      }
+      ledger.add('leasesRenewed', 1);
+    } else if (this.#lease === null || this.#action === 'grant') {
+      this.label = 'grant';
+      ledger.add('leasesGranted', 1);
+    } else {
+      // A leased backend that was to be kept but could not be reached is a failover.
+      this.label = `move:${this.preferred() === null ? this.#reason : 'failed'}`;
+      ledger.add('leasesMoved', 1);
+    }
+    const id = this.#lease === null || this.#action === 'grant' ? ids.hex(8) : this.#lease.id;
+    const to = {
+      cluster: this.cluster.name,
+      route: '',
+      backend: member.id,
+      generation: member.entry.generation,
+    };
+    this.#given = grantLease(id, to, this.#terms, clock.wallMs());
+  }
+
+  leaseToSend(encrypted: boolean): LeaseToSend | null {
+    if (this.#given === null) return null;
+    const carrier = this.cluster.carrier!;
+    return { carrier, field: carrier.write(this.#plane.compiled.tokens.sign(this.#given), encrypted) };
+  }
+}

@@ -1,0 +1,158 @@
+// The listeners of one worker, brought in line with each snapshot: new ones bound, changed ones updated, gone ones let go.
+
+import type { Clock } from '../core/clock.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { ListeningSocket } from '../orders/messages.ts';
+import type { ListenerEntry, Snapshot } from '../orders/snapshot.ts';
+import type { ClientLedger, WorkerLedger } from '../scoreboard/ports.ts';
+import { hashSeed } from './compile.ts';
+import { Listener } from './listener/listener.ts';
+import type { RequestHandler } from './ports.ts';
+
+export interface ListenerTools {
+  readonly handler: RequestHandler;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly ledger: WorkerLedger;
+  readonly clients: ClientLedger;
+}
+
+export interface ListenFailure {
+  readonly address: string;
+  readonly error: string;
+}
+
+interface Bound {
+  readonly listener: Listener;
+  readonly socket: ListeningSocket;
+}
+
+export class Listeners {
+  readonly #tools: ListenerTools;
+  readonly #inherited: ListeningSocket[];
+  readonly #ports: Readonly<Record<string, number>>;
+  readonly #bound = new Map<string, Bound[]>();
+  /** Snapshots come faster than sockets bind: one at a time, the latest last. */
+  #queue: Promise<readonly ListenFailure[]> = Promise.resolve([]);
+  #leaving = false;
+  #nextId = 1;
+
+  constructor(
+    tools: ListenerTools,
+    inherited: readonly ListeningSocket[],
+    ports: Readonly<Record<string, number>>,
+  ) {
+    this.#tools = tools;
+    this.#inherited = [...inherited];
+    this.#ports = ports;
+  }
+
+  get sockets(): readonly ListeningSocket[] {
+    return this.#all.map(({ socket }) => socket);
+  }
+
+  get connections(): number {
+    return this.#all.reduce((sum, { listener }) => sum + listener.connections, 0);
+  }
+
+  /** Resolves with what could not be bound. */
+  apply(snapshot: Snapshot): Promise<readonly ListenFailure[]> {
+    this.#queue = this.#queue.then(() => this.#apply(snapshot));
+    return this.#queue;
+  }
+
+  stopAccepting(): void {
+    this.#leaving = true;
+    for (const { listener } of this.#all) listener.stopAccepting();
+  }
+
+  drain(pacePerSecond: number): void {
+    for (const { listener } of this.#all) listener.drain(pacePerSecond);
+  }
+
+  destroyAll(): void {
+    for (const { listener } of this.#all) listener.destroyAll();
+  }
+
+  get #all(): readonly Bound[] {
+    return [...this.#bound.values()].flat();
+  }
+
+  async #apply(snapshot: Snapshot): Promise<readonly ListenFailure[]> {
+    if (this.#leaving) return [];
+    const failures: ListenFailure[] = [];
+    const wanted = byKey(snapshot.listeners);
+    for (const [key, bound] of this.#bound) {
+      if (wanted.has(key)) continue;
+      this.#bound.delete(key);
+      for (const { listener } of bound) this.#letGo(listener, snapshot);
+    }
+    let index = 0;
+    for (const [key, entry] of wanted) {
+      const known = this.#bound.get(key);
+      if (known === undefined) await this.#bind(key, entry, index, snapshot, failures);
+      else
+        for (const { listener } of known) listener.update(entry, snapshot.config.limits, snapshot.ticketKeys);
+      index += 1;
+    }
+    this.#inherited.length = 0;
+    return failures;
+  }
+
+  /** What it has accepted is served to its end. */
+  #letGo(listener: Listener, { config }: Snapshot): void {
+    listener.stopAccepting();
+    listener.drain(config.shutdown.pace);
+  }
+
+  async #bind(
+    key: string,
+    entry: ListenerEntry,
+    index: number,
+    snapshot: Snapshot,
+    failures: ListenFailure[],
+  ): Promise<void> {
+    const { address } = entry.config;
+    const handed = this.#inherited.filter(socket => socket.address === address);
+    const sources = handed.length > 0 ? handed.map(({ fd }) => ({ fd })) : [{ reusePort: true }];
+    // Where another worker was given a port for `:0`, that port is meant.
+    const given = this.#ports[address];
+    const meant = given === undefined ? address : address.replace(/:0$/, `:${given}`);
+    const bound: Bound[] = [];
+    for (const source of sources) {
+      const { clock, log, ledger, clients, handler } = this.#tools;
+      const listener = new Listener({
+        entry: { ...entry, config: { ...entry.config, address: meant } },
+        index,
+        limits: snapshot.config.limits,
+        ticketKeys: snapshot.ticketKeys,
+        handler,
+        clock,
+        log,
+        ledger,
+        clients,
+        seed: hashSeed(snapshot),
+        nextConnectionId: () => this.#nextId++,
+      });
+      try {
+        const socket = await listener.listen(source);
+        bound.push({ listener, socket: { ...socket, address } });
+      } catch (error) {
+        failures.push({ address, error: messageOf(error) });
+      }
+    }
+    if (bound.length > 0) this.#bound.set(key, bound);
+  }
+}
+
+/** By address; several listeners on port 0 of one address are told apart by their order. */
+function byKey(entries: readonly ListenerEntry[]): Map<string, ListenerEntry> {
+  const keyed = new Map<string, ListenerEntry>();
+  for (const entry of entries) {
+    let key = entry.config.address;
+    for (let n = 2; keyed.has(key); n++) key = `${entry.config.address}#${n}`;
+    keyed.set(key, entry);
+  }
+  return keyed;
+}

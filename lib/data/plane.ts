@@ -1,0 +1,119 @@
+// The data plane of one worker: the snapshot in force, the exchanges under way, and what they share.
+
+import type { Clock } from '../core/clock.ts';
+import { IdSource } from '../core/ids.ts';
+import type { Log } from '../core/log.ts';
+import type { Random } from '../core/random.ts';
+import { CoarseTimers } from '../core/timers.ts';
+import type { Snapshot } from '../orders/snapshot.ts';
+import type { ClientLedger, DecisionReader, WorkerLedger } from '../scoreboard/ports.ts';
+import type { AccessLog, Tracer } from '../telemetry/emit.ts';
+import { type Compiled, compile } from './compile.ts';
+import { refusalRecord } from './exchange/account.ts';
+import { Exchange } from './exchange/exchange.ts';
+import type { Plane } from './exchange/plane.ts';
+import type { ClientConnection, Incoming, Reason, RequestHandler } from './ports.ts';
+import { TunnelRegistry } from './websocket/registry.ts';
+
+export interface PlaneTools {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly ledger: WorkerLedger;
+  readonly clients: ClientLedger;
+  readonly decisions: DecisionReader;
+  readonly tracer: Tracer;
+  /** Row of this worker, for the ids of connections. */
+  readonly row: number;
+  /** Worker threads in all. */
+  readonly workers: number;
+}
+
+export class DataPlane implements Plane, RequestHandler {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly ledger: WorkerLedger;
+  readonly clients: ClientLedger;
+  readonly decisions: DecisionReader;
+  readonly tracer: Tracer;
+  readonly ids = new IdSource();
+  readonly timers: CoarseTimers;
+  readonly tunnels: TunnelRegistry;
+  accessLog: AccessLog | null = null;
+  draining = false;
+  readonly #workers: number;
+  readonly #exchanges = new Set<Exchange>();
+  readonly #released: Disposable;
+  #compiled: Compiled | null = null;
+
+  constructor(tools: PlaneTools) {
+    this.clock = tools.clock;
+    this.random = tools.random;
+    this.log = tools.log;
+    this.ledger = tools.ledger;
+    this.clients = tools.clients;
+    this.decisions = tools.decisions;
+    this.tracer = tools.tracer;
+    this.#workers = tools.workers;
+    this.timers = new CoarseTimers(tools.clock);
+    this.tunnels = new TunnelRegistry(tools.clock, tools.row);
+    this.#released = tools.ledger.onReleased(() => this.#wakeLines());
+  }
+
+  get compiled(): Compiled {
+    return this.#compiled!;
+  }
+
+  get ready(): boolean {
+    return this.#compiled !== null;
+  }
+
+  /** Takes the snapshot whole or, when it cannot be compiled, throws and changes nothing. */
+  use(snapshot: Snapshot): void {
+    const { clock, random, log, decisions, ids } = this;
+    this.#compiled = compile(snapshot, this.#compiled, {
+      clock,
+      random,
+      log,
+      decisions,
+      ids,
+      workers: this.#workers,
+    });
+    this.#wakeLines();
+  }
+
+  request(incoming: Incoming): void {
+    const exchange = new Exchange(this, incoming);
+    this.#exchanges.add(exchange);
+    exchange.begin();
+  }
+
+  refused(connection: ClientConnection, reason: Reason, status: number): void {
+    this.ledger.add('requestsMalformed', 1);
+    this.accessLog?.write(refusalRecord(connection, reason, status, this.clock.wallMs()));
+  }
+
+  exchangeDone(exchange: Exchange): void {
+    this.#exchanges.delete(exchange);
+  }
+
+  /** Open connections to backends, for the gauge. */
+  upstreamConnections(): number {
+    let open = 0;
+    for (const cluster of this.#compiled?.clusters.values() ?? []) {
+      for (const member of cluster.members) open += member.connections;
+    }
+    return open;
+  }
+
+  dispose(): void {
+    this.#released[Symbol.dispose]();
+    for (const cluster of this.#compiled?.clusters.values() ?? []) cluster.close();
+  }
+
+  #wakeLines(): void {
+    for (const cluster of this.#compiled?.clusters.values() ?? [])
+      if (cluster.line.length > 0) cluster.line.wake();
+  }
+}

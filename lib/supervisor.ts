@@ -1,0 +1,415 @@
+// The main thread: starts the control thread and the workers, watches them, starts them again, and ends or hands over the process.
+
+import { availableParallelism } from 'node:os';
+import { MessageChannel } from 'node:worker_threads';
+import type { ProxyConfig } from './config/proxy.ts';
+import { type Clock, systemClock } from './core/clock.ts';
+import { LeasewayError, messageOf } from './core/errors.ts';
+import type { Log } from './core/log.ts';
+import { acquireLock, type ProcessLock, takeOverLock } from './core/process-lock.ts';
+import { ensureStateDir, stateDirOf } from './core/state-dir.ts';
+import type { ControlCommand, ControlNotice, ListeningSocket } from './orders/messages.ts';
+import { createScoreboard, type Scoreboard } from './scoreboard/layout.ts';
+import { HeartbeatReader, releaseRow } from './scoreboard/supervise.ts';
+import { type BackoffState, died, started } from './supervise/backoff.ts';
+import { ControlThread } from './supervise/control-thread.ts';
+import { announceReady, type Inheritance, inheritance, spawnSuccessor } from './supervise/handover.ts';
+import { WorkerThread } from './supervise/worker-thread.ts';
+import { createLog } from './telemetry/log.ts';
+
+export interface SupervisorOptions {
+  readonly configPath: string;
+  /** Instead of the configured number. */
+  readonly workers?: number;
+  /** Replace the leaseway that holds the state directory, without its help. */
+  readonly takeover: boolean;
+  /** Process of the example backends, ended with us. */
+  readonly examplesPid?: number;
+  /** Called once everything serves. */
+  onServing?(sockets: readonly ListeningSocket[], admin: ListeningSocket | null, config: ProxyConfig): void;
+}
+
+const READY_WITHIN_MS = 30_000;
+/** A thread whose event loop does not turn for this long is hung, not busy. */
+const HUNG_AFTER_MS = 10_000;
+const WATCH_EVERY_MS = 1_000;
+const STOP_WITHIN_MS = 3_000;
+
+/** Runs until the process should exit; resolves with the exit code. */
+export function runSupervisor(options: SupervisorOptions): Promise<number> {
+  return new Supervisor(options, systemClock, createLog({ level: 'info', format: 'text' })).run();
+}
+
+class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #clock: Clock;
+  #log: Log;
+  readonly #inherited: Inheritance | null;
+  readonly #startedMs: number;
+  #finish: (code: number) => void = () => {};
+
+  #config: ProxyConfig | null = null;
+  #generation = 0;
+  #board: Scoreboard | null = null;
+  #stateDir = '';
+  #lock: ProcessLock | null = null;
+  #control: ControlThread | null = null;
+  #controlBackoff: BackoffState | undefined;
+  #admin: ListeningSocket | null = null;
+
+  readonly #workers = new Map<number, WorkerThread>();
+  readonly #ready = new Set<number>();
+  readonly #workerBackoff = new Map<number, BackoffState>();
+  readonly #ports: Record<string, number> = {};
+  #count = 0;
+  #serving = false;
+  #sockets: readonly ListeningSocket[] = [];
+
+  #leaving: 'no' | 'draining' | 'stopping' = 'no';
+  #upgrading = false;
+  #examplesPid: number | null;
+
+  constructor(options: SupervisorOptions, clock: Clock, log: Log) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#log = log;
+    this.#inherited = inheritance(process.env);
+    this.#examplesPid = this.#inherited?.examplesPid ?? options.examplesPid ?? null;
+    this.#startedMs = clock.wallMs();
+  }
+
+  async run(): Promise<number> {
+    const signals: [NodeJS.Signals, () => void][] = [
+      ['SIGTERM', () => this.#leave()],
+      ['SIGINT', () => this.#leave()],
+      ['SIGHUP', () => this.#tellControl({ kind: 'reload' })],
+      ['SIGUSR2', () => void this.#upgrade(0)],
+    ];
+    for (const [name, act] of signals) process.on(name, act);
+    // Clock timers do not keep a process alive; threads do, but between a death and a restart there may be none.
+    const alive = setInterval(() => this.#watch(), WATCH_EVERY_MS);
+    const done = new Promise<number>(resolve => {
+      this.#finish = resolve;
+    });
+    this.#startControl();
+    const code = await done;
+    clearInterval(alive);
+    for (const [name, act] of signals) process.off(name, act);
+    await Promise.all([...this.#workers.values(), this.#control].map(thread => thread?.terminate()));
+    this.#lock?.[Symbol.dispose]();
+    if (this.#examplesPid !== null) endProcess(this.#examplesPid);
+    return code;
+  }
+
+  // ── control ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #startControl(): void {
+    this.#controlBackoff = started(this.#controlBackoff, this.#clock.monotonicMs());
+    const inherited =
+      this.#config === null || this.#board === null
+        ? null
+        : {
+            config: this.#config,
+            generation: this.#generation,
+            board: this.#board,
+            stateDir: this.#stateDir,
+          };
+    const control = new ControlThread(
+      {
+        configPath: this.#options.configPath,
+        workers: this.#options.workers ?? null,
+        inherited,
+        adminSocket: inherited === null ? (this.#inherited?.admin ?? null) : null,
+        startedMs: this.#startedMs,
+      },
+      {
+        notice: notice => this.#onNotice(notice),
+        exited: (code, error) => this.#onControlExit(code, error),
+      },
+    );
+    this.#control = control;
+    for (const worker of this.#workers.values()) this.#introduce(worker);
+    if (this.#serving) this.#announceServing();
+  }
+
+  #onNotice(notice: ControlNotice): void {
+    switch (notice.kind) {
+      case 'configured':
+        return void this.#onConfigured(notice.config);
+      case 'published':
+        this.#generation = notice.generation;
+        return;
+      case 'refused':
+        process.stderr.write(`${notice.error}\n`);
+        return this.#finish(EXIT_CONFIG_INVALID);
+      case 'admin-listening':
+        this.#admin = notice.socket;
+        return this.#announceIfServing();
+      case 'upgrade':
+        return void this.#upgrade(notice.requestId);
+      case 'shutdown':
+        return this.#leave();
+      case 'stopped':
+        return this.#finish(0);
+    }
+  }
+
+  async #onConfigured(config: ProxyConfig): Promise<void> {
+    const first = this.#config === null;
+    this.#config = config;
+    this.#log = createLog({ level: config.log.level, format: config.log.format });
+    if (!first) return;
+    try {
+      this.#stateDir = ensureStateDir(
+        stateDirOf({ configPath: this.#options.configPath, configured: config.state.dir, env: process.env }),
+      );
+      this.#lock = this.#takeLock();
+    } catch (error) {
+      process.stderr.write(`leaseway: ${messageOf(error)}\n`);
+      return this.#finish(
+        error instanceof LeasewayError && error.code === 'ALREADY_RUNNING' ? EXIT_ALREADY_RUNNING : 1,
+      );
+    }
+    this.#count = workersFor(config, this.#options.workers);
+    this.#board = createScoreboard({ workers: this.#count, slots: config.max_backends });
+    this.#tellControl({ kind: 'board', board: this.#board, stateDir: this.#stateDir });
+    // The first worker alone: what it binds for port 0 is what the others must bind too.
+    this.#startWorker(0);
+  }
+
+  /** A successor takes the lock only once it serves, so that a failed upgrade leaves the old process whole. */
+  #takeLock(): ProcessLock | null {
+    if (this.#inherited !== null) return null;
+    if (this.#options.takeover) return null;
+    return acquireLock(this.#stateDir);
+  }
+
+  #onControlExit(code: number, error: Error | undefined): void {
+    this.#control = null;
+    if (this.#leaving === 'stopping') return this.#finish(0);
+    if (this.#config === null) {
+      this.#log.error('the control thread failed at start', { reason: messageOf(error ?? `exit ${code}`) });
+      return this.#finish(1);
+    }
+    const now = this.#clock.monotonicMs();
+    this.#controlBackoff = died(this.#controlBackoff!, now);
+    this.#log.error('the control thread died; traffic goes on, starting it again', {
+      reason: messageOf(error ?? `exit ${code}`),
+      inMs: this.#controlBackoff.delayMs,
+    });
+    this.#clock.after(this.#controlBackoff.delayMs, () => {
+      if (this.#leaving !== 'stopping') this.#startControl();
+    });
+  }
+
+  #tellControl(command: ControlCommand): void {
+    this.#control?.send(command);
+  }
+
+  // ── workers ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #startWorker(row: number): void {
+    this.#workerBackoff.set(row, started(this.#workerBackoff.get(row), this.#clock.monotonicMs()));
+    // Each inherited socket goes to one worker, all sockets to some worker: a queue nobody accepts from would strand clients.
+    const inherited = this.#serving ? [] : inheritedFor(this.#inherited, row, this.#count);
+    const worker = new WorkerThread(
+      { board: this.#board!, row, workers: this.#count, inherited, ports: { ...this.#ports } },
+      {
+        ready: sockets => this.#onWorkerReady(row, sockets),
+        listenFailed: (address, error) => this.#onListenFailed(address, error),
+        drained: cut => this.#onDrained(row, cut),
+        exited: (code, error) => this.#onWorkerExit(row, code, error),
+      },
+    );
+    this.#workers.set(row, worker);
+    this.#introduce(worker);
+  }
+
+  #introduce(worker: WorkerThread): void {
+    if (this.#control === null) return;
+    const { port1, port2 } = new MessageChannel();
+    this.#control.send({ kind: 'worker', row: worker.row, port: port1 }, [port1]);
+    worker.connect(port2);
+  }
+
+  #onWorkerReady(row: number, sockets: readonly ListeningSocket[]): void {
+    for (const socket of sockets) this.#ports[socket.address] ??= socket.port;
+    this.#ready.add(row);
+    if (row === 0 && !this.#serving)
+      for (let other = 1; other < this.#count; other++) this.#startWorker(other);
+    if (this.#sockets.length === 0) this.#sockets = sockets;
+    this.#announceIfServing();
+  }
+
+  #announceIfServing(): void {
+    if (this.#serving || this.#admin === null || this.#ready.size < this.#count) return;
+    this.#serving = true;
+    this.#announceServing();
+    for (const { address, port } of this.#sockets)
+      this.#log.info('listening', { address, port, workers: this.#count });
+    if (this.#inherited !== null) {
+      this.#lock = takeOverLock(this.#stateDir, this.#inherited.fromPid);
+      void announceReady();
+    } else if (this.#options.takeover) this.#replaceRunning();
+    this.#options.onServing?.(this.#sockets, this.#admin, this.#config!);
+  }
+
+  #announceServing(): void {
+    this.#tellControl({
+      kind: 'serving',
+      addresses: this.#sockets.map(({ address, port }) => ({ address, port })),
+    });
+  }
+
+  /** `--takeover`: we are bound beside the running process; now its lock is ours and it may go. */
+  #replaceRunning(): void {
+    const { lock, replacedPid } = takeOverLock.any(this.#stateDir);
+    this.#lock = lock;
+    if (replacedPid !== null) {
+      this.#log.info('taking over', { fromPid: replacedPid });
+      process.kill(replacedPid, 'SIGTERM');
+    }
+  }
+
+  #onListenFailed(address: string, error: string): void {
+    this.#log.error('cannot listen', { address, reason: error });
+    if (!this.#serving) {
+      process.stderr.write(`leaseway: cannot listen on ${address}: ${error}\n`);
+      return this.#finish(1);
+    }
+    this.#tellControl({ kind: 'listen-failed', address, error });
+  }
+
+  #onWorkerExit(row: number, code: number, error: Error | undefined): void {
+    this.#workers.delete(row);
+    this.#ready.delete(row);
+    releaseRow(this.#board!, row);
+    this.#tellControl({ kind: 'worker-gone', row });
+    if (this.#leaving !== 'no') return this.#stopIfDrained();
+    const backoff = died(this.#workerBackoff.get(row)!, this.#clock.monotonicMs());
+    this.#workerBackoff.set(row, backoff);
+    this.#log.error('a worker died; its connections are lost, starting it again', {
+      worker: row,
+      reason: error === undefined ? `exit ${code}` : (error.stack ?? error.message),
+      inMs: backoff.delayMs,
+    });
+    this.#clock.after(backoff.delayMs, () => {
+      if (this.#leaving === 'no') this.#startWorker(row);
+    });
+  }
+
+  /** Ends threads that hang; their exit then starts them again. */
+  #watch(): void {
+    if (this.#board === null) return;
+    const heartbeat = new HeartbeatReader(this.#board, this.#clock);
+    for (const row of this.#ready) {
+      if (heartbeat.workerAgeMs(row) < HUNG_AFTER_MS) continue;
+      this.#log.error('a worker hangs; ending it', { worker: row });
+      this.#ready.delete(row);
+      void this.#workers.get(row)?.terminate();
+    }
+    if (
+      this.#serving &&
+      this.#leaving === 'no' &&
+      heartbeat.controlAgeMs() > HUNG_AFTER_MS &&
+      this.#control !== null
+    ) {
+      this.#log.error('the control thread hangs; ending it');
+      void this.#control.terminate();
+    }
+  }
+
+  // ── leaving ────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #upgrade(requestId: number): Promise<void> {
+    const answer = (result: { pid?: number; error?: string }): void =>
+      this.#tellControl({ kind: 'upgrade-result', requestId, ...result });
+    if (process.platform !== 'linux')
+      return answer({ error: 'only Linux can hand listening sockets on; restart instead' });
+    if (this.#upgrading || this.#leaving !== 'no' || !this.#serving)
+      return answer({ error: 'not now: starting, leaving or upgrading already' });
+    this.#upgrading = true;
+    this.#log.info('upgrading: starting the successor');
+    try {
+      const sockets = (await Promise.all([...this.#workers.values()].map(worker => worker.sockets()))).flat();
+      const { pid } = await spawnSuccessor(
+        { sockets, admin: this.#admin, examplesPid: this.#examplesPid },
+        this.#clock,
+        READY_WITHIN_MS,
+      );
+      this.#examplesPid = null;
+      this.#log.info('upgraded: the successor serves, finishing what is here', { pid });
+      answer({ pid });
+      this.#drain(true);
+    } catch (error) {
+      this.#log.error('the upgrade failed; going on as before', { reason: messageOf(error) });
+      answer({ error: messageOf(error) });
+    } finally {
+      this.#upgrading = false;
+    }
+  }
+
+  #leave(): void {
+    if (this.#leaving !== 'no' || this.#config === null) {
+      this.#log.warn('asked twice: ending at once');
+      return this.#finish(this.#leaving === 'no' ? 0 : 1);
+    }
+    this.#log.info('shutting down: finishing what is here', { deadlineMs: this.#config.shutdown.deadline });
+    this.#drain(false);
+  }
+
+  #drain(successor: boolean): void {
+    const { deadline, pace } = this.#config!.shutdown;
+    this.#leaving = 'draining';
+    this.#tellControl({ kind: 'draining', successor });
+    for (const worker of this.#workers.values()) worker.drain(deadline, Math.ceil(pace / this.#count));
+    this.#clock.after(deadline + STOP_WITHIN_MS, () => this.#stop());
+    this.#stopIfDrained();
+  }
+
+  #onDrained(row: number, cut: number): void {
+    if (cut > 0) this.#log.warn('the deadline came: connections were cut', { worker: row, connections: cut });
+    this.#workers.get(row)?.terminate();
+  }
+
+  #stopIfDrained(): void {
+    if (this.#workers.size === 0) this.#stop();
+  }
+
+  #stop(): void {
+    if (this.#leaving === 'stopping') return;
+    this.#leaving = 'stopping';
+    this.#log.info('finished');
+    if (this.#control === null) return this.#finish(0);
+    this.#tellControl({ kind: 'stop' });
+    this.#clock.after(STOP_WITHIN_MS, () => this.#finish(0));
+  }
+}
+
+const EXIT_ALREADY_RUNNING = 4;
+const EXIT_CONFIG_INVALID = 5;
+
+/** Several workers need a kernel that spreads connections over sockets of one port. */
+function workersFor(config: ProxyConfig, asked: number | undefined): number {
+  if (process.platform !== 'linux') return 1;
+  const configured = asked ?? config.workers;
+  return Math.min(64, configured === 'auto' ? availableParallelism() : configured);
+}
+
+/** Of each address the sockets in turn, so that every worker has one where there are enough, and no upgrade adds any. */
+function inheritedFor(from: Inheritance | null, row: number, count: number): readonly ListeningSocket[] {
+  const seen = new Map<string, number>();
+  return (from?.sockets ?? []).filter(({ address }) => {
+    const nth = seen.get(address) ?? 0;
+    seen.set(address, nth + 1);
+    return nth % count === row;
+  });
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch {
+    // It is gone already.
+  }
+}

@@ -1,0 +1,125 @@
+// A data-plane thread: serves by the snapshot it has, whatever becomes of the control plane. Wires, decides nothing.
+
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from './core/clock.ts';
+import { messageOf } from './core/errors.ts';
+import { IdSource } from './core/ids.ts';
+import type { Log } from './core/log.ts';
+import { systemRandom } from './core/random.ts';
+import { Departure } from './data/departure.ts';
+import { Listeners } from './data/listeners.ts';
+import { DataPlane } from './data/plane.ts';
+import type { Order, Report, WorkerBirth, WorkerCommand, WorkerNotice } from './orders/messages.ts';
+import type { Snapshot } from './orders/snapshot.ts';
+import { attachWorker } from './scoreboard/attach.ts';
+import { openAccessLog } from './telemetry/access-log.ts';
+import { createLog } from './telemetry/log.ts';
+import { SpanSender } from './telemetry/span-sender.ts';
+import { SamplingTracer } from './telemetry/tracer.ts';
+
+const birth = workerData as WorkerBirth;
+const supervisor = parentPort!;
+const notify = (notice: WorkerNotice): void => supervisor.postMessage(notice);
+const clock = systemClock;
+const BEAT_MS = 250;
+
+const { ledger, clients, decisions } = attachWorker(birth.board, birth.row);
+const spans = new SpanSender(clock, ledger);
+const tracer = new SamplingTracer(new IdSource(), span => spans.push(span), { recording: false, sample: 0 });
+let log: Log = createLog({ level: 'info', format: 'text' });
+const currentLog: Log = {
+  debug: (message, fields) => log.debug(message, { worker: birth.row, ...fields }),
+  info: (message, fields) => log.info(message, { worker: birth.row, ...fields }),
+  warn: (message, fields) => log.warn(message, { worker: birth.row, ...fields }),
+  error: (message, fields) => log.error(message, { worker: birth.row, ...fields }),
+};
+const plane = new DataPlane({
+  ...{ clock, random: systemRandom, log: currentLog, ledger, clients, decisions, tracer },
+  row: birth.row,
+  workers: birth.workers,
+});
+const listeners = new Listeners(
+  { handler: plane, clock, log: currentLog, ledger, clients },
+  birth.inherited,
+  birth.ports,
+);
+let accessLogOf = 'off';
+let ready = false;
+
+async function use(snapshot: Snapshot, report: (report: Report) => void): Promise<void> {
+  try {
+    plane.use(snapshot);
+  } catch (error) {
+    // The control plane has checked it; what it missed must not stop a worker that serves.
+    return currentLog.error('a snapshot is refused; the former goes on', {
+      generation: snapshot.generation,
+      reason: messageOf(error),
+    });
+  }
+  const { config } = snapshot;
+  log = createLog({ level: config.log.level, format: config.log.format });
+  tracer.configure({ recording: config.telemetry.otlp !== undefined, sample: config.telemetry.sample });
+  if (config.log.access !== accessLogOf) {
+    plane.accessLog?.[Symbol.dispose]();
+    accessLogOf = config.log.access;
+    plane.accessLog =
+      accessLogOf === 'off'
+        ? null
+        : openAccessLog({ destination: accessLogOf, clock, ledger, log: currentLog });
+  }
+  const failures = await listeners.apply(snapshot);
+  for (const { address, error } of failures) notify({ kind: 'listen-failed', address, error });
+  report({ kind: 'applied', generation: snapshot.generation });
+  if (!ready && failures.length === 0) {
+    ready = true;
+    notify({ kind: 'ready', sockets: listeners.sockets });
+  }
+}
+
+function obey(order: Order, report: (report: Report) => void): void {
+  switch (order.kind) {
+    case 'snapshot':
+      return void use(order.snapshot, report);
+    case 'list-connections':
+      return report({
+        kind: 'connections',
+        requestId: order.requestId,
+        total: plane.tunnels.size,
+        items: plane.tunnels.list(order.limit),
+      });
+    case 'end-tunnels':
+      return plane.tunnels.endSlots(new Set(order.slots), order.perSecond);
+    case 'end-connection':
+      return void plane.tunnels.end(order.id);
+    case 'reopen-logs':
+      return plane.accessLog?.reopen();
+    case 'ack':
+      return spans.acknowledge(order.upTo);
+  }
+}
+
+function connect(control: MessagePort): void {
+  const report = (message: Report): void => control.postMessage(message);
+  control.on('message', (order: Order) => obey(order, report));
+  spans.connect(report);
+}
+
+const departure = new Departure(plane, listeners, clock, cut => {
+  plane.accessLog?.[Symbol.dispose]();
+  spans.flush();
+  notify({ kind: 'drained', cut });
+});
+
+supervisor.on('message', (command: WorkerCommand) => {
+  if (command.kind === 'control') connect(command.port);
+  else if (command.kind === 'drain') departure.begin(command.deadlineMs, command.pacePerSecond);
+  else notify({ kind: 'listening', sockets: listeners.sockets });
+});
+
+let upstreamConnections = 0;
+setInterval(() => {
+  ledger.heartbeat();
+  const open = plane.upstreamConnections();
+  ledger.add('upstreamConnections', open - upstreamConnections);
+  upstreamConnections = open;
+}, BEAT_MS);
