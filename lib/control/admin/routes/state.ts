@@ -1,0 +1,113 @@
+// What people and programs read: the process, its backends, its long connections.
+
+import * as z from 'zod';
+import { LeasewayError } from '../../../core/errors.ts';
+import type { BackendStatus } from '../../backend/ports.ts';
+import { json } from '../answer.ts';
+import type { ControlActions } from '../ports.ts';
+import { tagOf } from '../revision.ts';
+import { route } from '../route.ts';
+import { BackendPage, BackendView, Changed, ConnectionPage, Status } from '../schemas.ts';
+import { backendExample, changedExample, connectionExample, statusExample } from './examples.ts';
+
+const MAX_CONNECTIONS_LISTED = 10_000;
+
+/** Throws NOT_FOUND, naming what there is. */
+export function backendOf(actions: ControlActions, cluster: string, id: string): BackendStatus {
+  const { backends } = actions.status();
+  const found = backends.find(backend => backend.cluster === cluster && backend.id === id);
+  if (found !== undefined) return found;
+  const known = backends.filter(backend => backend.cluster === cluster).map(backend => backend.id);
+  const clusters = [...new Set(backends.map(backend => backend.cluster))];
+  throw new LeasewayError(
+    'NOT_FOUND',
+    known.length > 0
+      ? `cluster ${cluster} has no backend ${id}; it has ${some(known)}`
+      : `no backend is known in a cluster ${cluster}; clusters with backends are ${some(clusters)}`,
+  );
+}
+
+const some = (names: readonly string[]): string =>
+  names.length > 10
+    ? `${names.slice(0, 10).join(', ')} and ${names.length - 10} more`
+    : names.join(', ') || 'none';
+
+export const withRevision = (value: object, actions: ControlActions, status = 200) =>
+  json({ revision: actions.revision, ...value }, status, { etag: tagOf(actions.revision) });
+
+export const state = [
+  route({
+    method: 'GET',
+    path: '/v1/status',
+    tag: 'state',
+    summary: 'The process as a whole',
+    answers: { 200: { says: 'Its state', schema: Status, example: statusExample } },
+    handle: ({ actions }) => withRevision(actions.status(), actions),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/backends',
+    tag: 'state',
+    summary: 'All backends of all clusters',
+    query: z.strictObject({ cluster: z.string().optional() }),
+    answers: {
+      200: { says: 'The backends', schema: BackendPage, example: { revision: 12, items: [backendExample] } },
+    },
+    handle({ actions, query }) {
+      const items = actions
+        .status()
+        .backends.filter(({ cluster }) => query.cluster === undefined || cluster === query.cluster);
+      return withRevision({ items }, actions);
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/backends/{cluster}/{id}',
+    tag: 'state',
+    summary: 'One backend',
+    details:
+      'While it drains, `inFlight` and `tunnels` count down to nothing and `drainUntilMs` says when what is left is ended.',
+    answers: {
+      200: { says: 'The backend', schema: BackendView, example: { revision: 12, backend: backendExample } },
+    },
+    handle: ({ actions, params }) =>
+      withRevision({ backend: backendOf(actions, params.cluster!, params.id!) }, actions),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/connections',
+    tag: 'connections',
+    summary: 'Live tunnels and long requests',
+    query: z.strictObject({
+      cluster: z.string().optional(),
+      backend: z.string().optional(),
+      client: z.string().optional().describe('Address of the client'),
+      limit: z.coerce.number<string>().int().min(1).max(MAX_CONNECTIONS_LISTED).default(100),
+    }),
+    answers: {
+      200: { says: 'Some or all', schema: ConnectionPage, example: { total: 1, items: [connectionExample] } },
+    },
+    async handle({ actions, query: { limit, cluster, backend, client } }) {
+      const { total, items } = await actions.connections({
+        limit,
+        ...(cluster !== undefined && { cluster }),
+        ...(backend !== undefined && { backend }),
+        ...(client !== undefined && { client }),
+      });
+      return json({ total, items });
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/v1/connections/{id}',
+    tag: 'connections',
+    summary: 'End one connection',
+    details:
+      'A WebSocket is closed with 1012 (service restart), which well-made clients answer by coming back.',
+    answers: { 202: { says: 'Its worker was told', schema: Changed, example: changedExample } },
+    handle({ actions, params }) {
+      actions.endConnection(params.id!);
+      return withRevision({}, actions, 202);
+    },
+  }),
+];

@@ -1,0 +1,113 @@
+// The API's values as schemas: checked against the ports by the compiler, written into the OpenAPI document.
+
+import * as z from 'zod';
+import { BackendList } from '../../config/cluster.ts';
+import { ERRORS, type ErrorCode } from '../../core/errors.ts';
+import type { ConnectionReport } from '../../orders/messages.ts';
+import { WORKER_COUNTERS, WORKER_GAUGES } from '../../scoreboard/ports.ts';
+import type { BackendStatus } from '../backend/ports.ts';
+import type { StatusReport } from './ports.ts';
+
+const unixMs = z.number().describe('Unix time in milliseconds');
+const count = z.int().min(0);
+const revision = count.describe(
+  'Rises with each change of admin state; send it as If-Match: "N" with a write',
+);
+
+export const Backend = z.object({
+  cluster: z.string(),
+  id: z.string(),
+  url: z.string(),
+  slot: z.int().describe('Place on the scoreboard'),
+  admin: z.enum(['ready', 'drain', 'maintenance']).describe('What operators decided'),
+  health: z.enum(['unknown', 'up', 'down']),
+  healthDetail: z.string().describe('Why it is down, or what the last check said'),
+  ejectedUntilMs: unixMs.nullable(),
+  state: z.enum(['up', 'draining', 'down', 'maintenance']).describe('What all of it comes to'),
+  weight: z.number(),
+  effectiveWeight: z.number().describe('After slow start and error penalty'),
+  inFlight: count,
+  tunnels: count.describe('WebSockets and other long connections'),
+  drainUntilMs: unixMs.nullable(),
+  requests: count,
+  failures: count,
+  generation: count.describe('Durable; raised by drain, failover and revoke'),
+  source: z.enum(['static', 'file', 'dns', 'api']),
+}) satisfies z.ZodType<BackendStatus>;
+
+const Worker = z.object({
+  row: z.int(),
+  alive: z.boolean(),
+  counters: z.record(z.enum([...WORKER_GAUGES, ...WORKER_COUNTERS]), z.number()),
+});
+
+const report = z.object({
+  version: z.string(),
+  pid: z.int(),
+  startedMs: unixMs,
+  configPath: z.string(),
+  generation: count.describe('Of the configuration snapshot in use'),
+  loadedMs: unixMs,
+  reloadProblems: z.array(z.string()).describe('Why the last reload was refused; empty when it was taken'),
+  ready: z.boolean(),
+  notReady: z.array(z.string()),
+  stopping: z.boolean(),
+  listeners: z.array(z.object({ address: z.string(), port: z.int(), tls: z.boolean() })),
+  workers: z.array(Worker),
+  backends: z.array(Backend),
+}) satisfies z.ZodType<StatusReport>;
+
+export const Status = report.extend({ revision });
+
+export const Connection = z.object({
+  id: z.string().describe('worker-sequence; unique within this process'),
+  protocol: z.enum(['websocket', 'grpc', 'http']),
+  client: z.string(),
+  route: z.string(),
+  cluster: z.string(),
+  backend: z.string(),
+  slot: z.int(),
+  ageMs: z.number(),
+  bytesIn: count.describe('From the client'),
+  bytesOut: count.describe('To the client'),
+}) satisfies z.ZodType<ConnectionReport>;
+
+export const BackendPage = z.object({ revision, items: z.array(Backend) });
+export const BackendView = z.object({ revision, backend: Backend });
+export const ConnectionPage = z.object({
+  total: count.describe('That match, also those beyond the limit'),
+  items: z.array(Connection),
+});
+export const Changed = z.object({ revision });
+export const Reloaded = z.object({
+  generation: count,
+  changes: z.array(z.string()).describe('Lines such as "+ cluster chat"; empty when nothing changed'),
+});
+export const Upgraded = z.object({ pid: z.int().describe('Of the new process, which serves by now') });
+
+export const Problem = z
+  .object({
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+    detail: z.string().describe('What is wrong and what to do'),
+    retryable: z.boolean(),
+  })
+  .describe('RFC 9457');
+
+/** Named in the document's components; everything else is written in place. */
+export const NAMED = {
+  Backend,
+  Status,
+  Connection,
+  BackendPage,
+  BackendView,
+  ConnectionPage,
+  Changed,
+  Reloaded,
+  Upgraded,
+  Problem,
+};
+
+/** A backend as a cluster's file writes it out; the short form, a bare URL, is for people. */
+export const NewBackend = BackendList.element.options[1];

@@ -1,0 +1,162 @@
+// A control plane that only remembers: what the admin API and the CLI are tested against.
+
+import type { BackendConfig } from '../../lib/config/cluster.ts';
+import { backendId } from '../../lib/config/cluster.ts';
+import type {
+  ConnectionFilter,
+  ControlActions,
+  ReloadResult,
+  StatusReport,
+} from '../../lib/control/admin/ports.ts';
+import type { BackendStatus } from '../../lib/control/backend/ports.ts';
+import { LeasewayError } from '../../lib/core/errors.ts';
+import type { ConnectionReport } from '../../lib/orders/messages.ts';
+import { WORKER_COUNTERS, WORKER_GAUGES, type WorkerCounter } from '../../lib/scoreboard/ports.ts';
+
+export const noCounters = (): Record<WorkerCounter, number> =>
+  Object.fromEntries([...WORKER_GAUGES, ...WORKER_COUNTERS].map(name => [name, 0])) as Record<
+    WorkerCounter,
+    number
+  >;
+
+export function fakeBackend(cluster: string, id: string, more: Partial<BackendStatus> = {}): BackendStatus {
+  return {
+    cluster,
+    id,
+    url: 'http://127.0.0.1:9001',
+    slot: 0,
+    admin: 'ready',
+    health: 'up',
+    healthDetail: '200 in 1 ms',
+    ejectedUntilMs: null,
+    state: 'up',
+    weight: 1,
+    effectiveWeight: 1,
+    inFlight: 0,
+    tunnels: 0,
+    drainUntilMs: null,
+    requests: 0,
+    failures: 0,
+    generation: 1,
+    source: 'static',
+    ...more,
+  };
+}
+
+export class FakeControl implements ControlActions {
+  revision = 7;
+  /** Every action in order, as `name argument …`. */
+  readonly calls: string[] = [];
+  status_: StatusReport;
+  connections_: ConnectionReport[] = [];
+  reload_: () => Promise<ReloadResult> = async () => ({ generation: 4, changes: ['+ cluster chat'] });
+  upgrade_: () => Promise<{ pid: number }> = async () => ({ pid: 4343 });
+  /** Runs at each status(): lets a drain make progress. */
+  onStatus: () => void = () => {};
+
+  constructor(more: Partial<StatusReport> = {}) {
+    this.status_ = {
+      version: '0.1.0',
+      pid: 4242,
+      startedMs: 1_000,
+      configPath: '/etc/leaseway',
+      generation: 3,
+      loadedMs: 2_000,
+      reloadProblems: [],
+      ready: true,
+      notReady: [],
+      stopping: false,
+      listeners: [{ address: '127.0.0.1:8080', port: 8080, tls: false }],
+      workers: [
+        { row: 0, alive: true, counters: noCounters() },
+        { row: 1, alive: true, counters: noCounters() },
+      ],
+      backends: [
+        fakeBackend('web', 'web-1', { inFlight: 2, tunnels: 3 }),
+        fakeBackend('web', 'web-2', { url: 'http://127.0.0.1:9002', slot: 1 }),
+        fakeBackend('chat', 'chat-1', { url: 'http://[::1]:9003', slot: 2, source: 'api' }),
+      ],
+      ...more,
+    };
+  }
+
+  status(): StatusReport {
+    this.onStatus();
+    return this.status_;
+  }
+
+  reload(): Promise<ReloadResult> {
+    this.calls.push('reload');
+    return this.reload_();
+  }
+
+  upgrade(): Promise<{ pid: number }> {
+    this.calls.push('upgrade');
+    return this.upgrade_();
+  }
+
+  shutdown(): void {
+    this.calls.push('shutdown');
+  }
+
+  async connections(filter: ConnectionFilter): Promise<{ total: number; items: ConnectionReport[] }> {
+    const { limit, ...wanted } = filter;
+    const found = this.connections_.filter(connection =>
+      Object.entries(wanted).every(([key, value]) => connection[key as keyof ConnectionReport] === value),
+    );
+    return { total: found.length, items: found.slice(0, limit) };
+  }
+
+  endConnection(id: string): void {
+    this.calls.push(`end ${id}`);
+  }
+
+  metrics(): string {
+    return '# TYPE leaseway_ready gauge\nleaseway_ready 1\n';
+  }
+
+  /** Changes one backend of the status in place. */
+  change(cluster: string, id: string, more: Partial<BackendStatus>): void {
+    const { backends } = this.status_;
+    if (!backends.some(backend => backend.cluster === cluster && backend.id === id))
+      throw new LeasewayError('NOT_FOUND', `no backend ${cluster}/${id}`);
+    this.status_ = {
+      ...this.status_,
+      backends: backends.map(backend =>
+        backend.cluster === cluster && backend.id === id ? { ...backend, ...more } : backend,
+      ),
+    };
+  }
+
+  readonly backends = {
+    drain: (cluster: string, id: string, deadlineMs?: number): void =>
+      this.#did(`drain ${cluster} ${id} ${deadlineMs}`, cluster, id, {
+        admin: 'drain',
+        state: 'draining',
+        drainUntilMs: 300_000,
+      }),
+    undrain: (cluster: string, id: string): void =>
+      this.#did(`undrain ${cluster} ${id}`, cluster, id, { admin: 'ready', state: 'up', drainUntilMs: null }),
+    maintenance: (cluster: string, id: string): void =>
+      this.#did(`maintenance ${cluster} ${id}`, cluster, id, { admin: 'maintenance', state: 'maintenance' }),
+    setWeight: (cluster: string, id: string, weight: number | null): void =>
+      this.#did(`weight ${cluster} ${id} ${weight}`, cluster, id, { weight: weight ?? 1 }),
+    add: (cluster: string, backend: BackendConfig): void => {
+      const id = backendId(backend);
+      const added = fakeBackend(cluster, id, { url: backend.url, weight: backend.weight, source: 'api' });
+      this.status_ = { ...this.status_, backends: [...this.status_.backends, added] };
+      this.#did(`add ${cluster} ${id} ${backend.url} ${backend.weight}`, cluster, id, {});
+    },
+    remove: (cluster: string, id: string): void => {
+      this.#did(`remove ${cluster} ${id}`, cluster, id, {});
+      const backends = this.status_.backends.filter(other => other.cluster !== cluster || other.id !== id);
+      this.status_ = { ...this.status_, backends };
+    },
+  };
+
+  #did(call: string, cluster: string, id: string, more: Partial<BackendStatus>): void {
+    this.change(cluster, id, more);
+    this.calls.push(call);
+    this.revision += 1;
+  }
+}
