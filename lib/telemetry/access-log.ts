@@ -53,6 +53,8 @@ class FileAccessLog implements AccessLog {
   /** The stream in use never opened: writing to it would throw, and what it was given is lost. */
   #openFailed = false;
   #handedLines = 0;
+  /** Asked of the stream and not done yet. */
+  #reopening = false;
 
   constructor(options: AccessLogOptions) {
     this.#options = options;
@@ -78,7 +80,10 @@ class FileAccessLog implements AccessLog {
     if (this.#closed || this.#options.destination in STREAMS) return;
     this.#flush();
     if (this.#openFailed) this.#replace();
-    else this.#stream.reopen();
+    else {
+      this.#reopening = true;
+      this.#stream.reopen();
+    }
   }
 
   [Symbol.dispose](): void {
@@ -112,6 +117,9 @@ class FileAccessLog implements AccessLog {
       const lines = countLines(String(chunk));
       this.#handedLines -= lines;
       this.#options.ledger.add('accessLogDropped', lines);
+    });
+    stream.on('ready', () => {
+      this.#reopening = false;
     });
     stream.on('write', () => this.#worked());
     return stream;
@@ -147,6 +155,11 @@ class FileAccessLog implements AccessLog {
       this.#openFailed = true;
       this.#options.ledger.add('accessLogDropped', this.#handedLines);
       this.#handedLines = 0;
+    }
+    // The library forgets to reopen when the write that it waited for fails: on a full disk, just when rotation would help.
+    if (this.#reopening) {
+      this.#reopening = false;
+      stream.reopen();
     }
     this.#brokenUntilMs = this.#options.clock.monotonicMs() + RETRY_MS;
     if (this.#broken) return;
