@@ -1,0 +1,157 @@
+// The threads of the torture test: workers that use everything at full speed, and a control thread that publishes without
+// pause. Each goes on until it is killed or told to stop. What they find wrong goes into shared cells, since a thread that
+// is killed sends no messages.
+
+import { workerData } from 'node:worker_threads';
+import { systemClock } from '../../lib/core/clock.ts';
+import { below, seededRandom } from '../../lib/core/random.ts';
+import { attachControl, attachWorker } from '../../lib/scoreboard/attach.ts';
+import type { Scoreboard } from '../../lib/scoreboard/layout.ts';
+import type { Decision, OutcomeCode } from '../../lib/scoreboard/ports.ts';
+
+export const SLOTS = 24;
+/** Places at slot 0 … LIMITED − 1. */
+export const LIMITED = 3;
+export const LIMIT = 2;
+export const LISTENERS = 2;
+export const MOST_CONNECTIONS = 5;
+export const MOST_PER_CLIENT = 2;
+/** Of each listener. */
+const CLIENTS = 4;
+
+/** Cells of the shared notes. */
+export const NOTE = {
+  stop: 0,
+  mixed: 1,
+  fellBack: 2,
+  overLimit: 3,
+  overConnections: 4,
+  overPerClient: 9,
+  turnedAway: 10,
+  snapshots: 5,
+  acquired: 6,
+  refused: 7,
+  woken: 8,
+  /** Who has which place: CAS from 0 to row + 1. */
+  places: 16,
+  doors: 64,
+  rooms: 96,
+} as const;
+export const NOTES = 128;
+
+export interface TortureData {
+  readonly kind: 'worker' | 'control';
+  readonly board: Scoreboard;
+  readonly notes: SharedArrayBuffer;
+  readonly row: number;
+  readonly seed: number;
+}
+
+/** Runs in the main thread too, where there is no data. */
+if (workerData?.kind === 'worker') await work(workerData as TortureData);
+if (workerData?.kind === 'control') control(workerData as TortureData);
+
+function control({ board, notes }: TortureData): void {
+  const cells = new Int32Array(notes);
+  const plane = attachControl(board);
+  while (Atomics.load(cells, NOTE.stop) === 0) {
+    const stamp = plane.generation + 1;
+    const decision: Decision = {
+      state: stamp,
+      milliWeight: stamp,
+      concurrency: stamp,
+      slotGeneration: stamp,
+    };
+    // Now more, now fewer slots: what is no longer named must vanish too.
+    const count = 1 + (stamp % SLOTS);
+    plane.publish(new Map(Array.from({ length: count }, (_, slot) => [slot, decision])));
+    plane.heartbeat();
+  }
+}
+
+async function work({ board, notes, row, seed }: TortureData): Promise<void> {
+  const cells = new Int32Array(notes);
+  const random = seededRandom(seed);
+  const { ledger, clients, decisions } = attachWorker(board, row, systemClock, random);
+  using _ = ledger.onReleased(() => void Atomics.add(cells, NOTE.woken, 1));
+  /** Place held at each limited slot, places held by each connected client: a thread dies with some of them. */
+  const held = new Array<number>(LIMITED).fill(-1);
+  const connected = new Array<number[] | null>(CLIENTS * LISTENERS).fill(null);
+  let last = 0;
+  for (let turn = 0; Atomics.load(cells, NOTE.stop) === 0; turn++) {
+    if (decisions.refresh()) {
+      Atomics.add(cells, NOTE.snapshots, 1);
+      if (decisions.generation <= last) Atomics.add(cells, NOTE.fellBack, 1);
+      last = decisions.generation;
+      const named = 1 + (last % SLOTS);
+      for (let slot = 0; slot < SLOTS; slot++) {
+        const wanted = slot < named ? last : 0;
+        const found = [
+          decisions.state(slot),
+          decisions.milliWeight(slot),
+          decisions.concurrency(slot),
+          decisions.slotGeneration(slot),
+        ];
+        if (found.some(cell => cell !== wanted)) Atomics.add(cells, NOTE.mixed, 1);
+      }
+    }
+    exchange();
+    connection();
+    clients.takeToken(below(random, 500), 1000, 5);
+    if (turn % 64 === 0) {
+      ledger.heartbeat();
+      await new Promise(resolve => setImmediate(resolve)); // lets wakes be delivered
+    }
+  }
+  // Told to stop: gives everything back itself.
+  for (const [slot, place] of held.entries()) if (place >= 0) ledger.release(slot);
+  for (const [client, inside] of connected.entries())
+    if (inside !== null) clients.leave(client % LISTENERS, client);
+
+  function exchange(): void {
+    const slot = below(random, SLOTS);
+    ledger.begin(slot);
+    ledger.tunnel(slot, 1);
+    const limited = below(random, LIMITED);
+    const place = held[limited]!;
+    if (place >= 0) {
+      Atomics.store(cells, place, 0);
+      held[limited] = -1;
+      ledger.release(limited);
+    } else if (ledger.acquire(limited, LIMIT)) {
+      Atomics.add(cells, NOTE.acquired, 1);
+      held[limited] = occupy(NOTE.places + limited * LIMIT, LIMIT, NOTE.overLimit);
+    } else Atomics.add(cells, NOTE.refused, 1);
+    ledger.tunnel(slot, -1);
+    ledger.settle(slot, below(random, 5) as OutcomeCode, 5);
+  }
+
+  function connection(): void {
+    const client = below(random, CLIENTS * LISTENERS);
+    const listener = client % LISTENERS;
+    const inside = connected[client]!;
+    if (inside !== null) {
+      for (const place of inside) Atomics.store(cells, place, 0);
+      connected[client] = null;
+      clients.leave(listener, client);
+    } else if (clients.enter(listener, client, MOST_CONNECTIONS, MOST_PER_CLIENT))
+      connected[client] = [
+        occupy(NOTE.doors + client * MOST_PER_CLIENT, MOST_PER_CLIENT, NOTE.overPerClient),
+        occupy(NOTE.rooms + listener * MOST_CONNECTIONS, MOST_CONNECTIONS, NOTE.overConnections),
+      ];
+    else Atomics.add(cells, NOTE.turnedAway, 1);
+  }
+
+  /**
+   * Who was let in finds a free place, since no more are in than there are places; but others come and go while it
+   * looks, so it looks for long before it says that they are too many. A place is one cell, so that a kill leaves no doubt.
+   */
+  function occupy(first: number, count: number, note: number): number {
+    for (let look = 0; look < 1_000_000; look++) {
+      const place = first + (look % count);
+      if (Atomics.compareExchange(cells, place, 0, row + 1) === 0) return place;
+    }
+    Atomics.add(cells, note, 1);
+    return -1;
+  }
+}
