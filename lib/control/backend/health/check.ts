@@ -1,4 +1,4 @@
-// One check of one backend: every kind that is configured must succeed within the time allowed.
+// One check of one backend, of the kind that is configured, within the time allowed.
 
 import type { ClusterConfig, HealthConfig } from '../../../config/cluster.ts';
 import type { Clock } from '../../../core/clock.ts';
@@ -16,7 +16,7 @@ export interface CheckResult {
   readonly detail: string;
 }
 
-/** The check of `url` as the cluster has it; a health section that names no kind means TCP. */
+/** The check of `url` as the cluster has it. */
 export function checkOf(
   url: string,
   health: HealthConfig,
@@ -35,27 +35,26 @@ export function checkOf(
         serverName: cluster.tls.server_name,
       },
     };
-    return withinTime(health.timeout, clock, signal => runAll(health, target, signal));
+    return withinTime(health.timeout, clock, signal => run(health, target, signal));
   };
 }
 
-async function runAll(health: HealthConfig, target: Target, signal: AbortSignal): Promise<string> {
-  const details: string[] = [];
-  if (health.http !== undefined) details.push(await checkHttp(health.http, target, signal));
-  if (health.grpc !== undefined) details.push(await checkGrpc(health.grpc.service, target, signal));
-  if (health.tcp || details.length === 0) details.push(await checkTcp(target, signal));
-  return details.join(', ');
+/** The schema sees to it that exactly one kind is configured. */
+function run(health: HealthConfig, target: Target, signal: AbortSignal): Promise<string> {
+  if (health.http !== undefined) return checkHttp(health.http, target, signal);
+  if (health.grpc !== undefined) return checkGrpc(health.grpc.service, target, signal);
+  return checkTcp(target, signal);
 }
 
 async function withinTime(
   timeoutMs: number,
   clock: Clock,
-  run: (signal: AbortSignal) => Promise<string>,
+  attempt: (signal: AbortSignal) => Promise<string>,
 ): Promise<CheckResult> {
   const aborter = new AbortController();
   using _deadline = clock.after(timeoutMs, () => aborter.abort());
   try {
-    return { ok: true, detail: await run(aborter.signal) };
+    return { ok: true, detail: await attempt(aborter.signal) };
   } catch (error) {
     const late = aborter.signal.aborted;
     return {
