@@ -9,6 +9,8 @@ export interface Progress {
   readonly started: boolean;
   /** The first byte of an answer has come. */
   readonly answerBegun: boolean;
+  /** A whole final head has come. */
+  readonly headSeen: boolean;
   /** The connection had carried a request before. */
   readonly reused: boolean;
 }
@@ -43,12 +45,13 @@ export function failureOf(error: unknown, progress: Progress): Failure {
   return { reason: { code, detail: messageOf(error) }, sent: progress.started };
 }
 
-function codeOf(error: unknown, { started, answerBegun, reused }: Progress): ErrorCode {
+function codeOf(error: unknown, { started, answerBegun, headSeen, reused }: Progress): ErrorCode {
   if (error instanceof LeasewayError) return error.code;
   const code = String((error as { code?: unknown }).code ?? '');
   if (UNSENDABLE.has(code)) return 'BAD_REQUEST';
   if (code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED') return 'NO_BACKEND';
-  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return 'ANSWER_CUT';
+  // undici says so of every parser error once a length was read, be it in a head that is wrong.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return headSeen ? 'ANSWER_CUT' : 'BAD_ANSWER';
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'BAD_ANSWER';
   // The parser's own code does not come through, only its words.
   if ((error as Error).name === 'HTTPParserError')

@@ -35,6 +35,7 @@ export class Http1Exchange implements Outgoing, Dispatcher.DispatchHandler {
   #paused = false;
   #reused = false;
   #answerBegun = false;
+  #headSeen = false;
   #informational = 0;
 
   /** `settled` is called once undici has let go of the request, which may be long after the sink's last word. */
@@ -126,6 +127,7 @@ export class Http1Exchange implements Outgoing, Dispatcher.DispatchHandler {
       return;
     }
     if (status >= 200) {
+      this.#headSeen = true;
       this.#sink.head({ status, fields });
       return;
     }
@@ -194,6 +196,7 @@ export class Http1Exchange implements Outgoing, Dispatcher.DispatchHandler {
     const { reason, sent } = failureOf(error, {
       started: this.#controller !== null,
       answerBegun: this.#answerBegun,
+      headSeen: this.#headSeen,
       reused: this.#reused,
     });
     this.#sink.fail(reason, sent);

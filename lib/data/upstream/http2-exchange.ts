@@ -59,7 +59,8 @@ export class Http2Exchange implements Outgoing {
   }
 
   end(trailers?: Fields): void {
-    if (this.#over) return;
+    // The stream of a WebSocket stays open: it ends with the tunnel.
+    if (this.#over || this.#head.protocol === 'websocket') return;
     this.#requestTrailers = trailers;
     this.#stream?.end();
   }

@@ -73,7 +73,10 @@ export class Http2Upstream implements Upstream, LinkOwner {
   linkReady(link: Http2Link): void {
     this.#dialing -= 1;
     this.#links.add(link);
+    const useful = link.room > 0;
     this.#serve();
+    // It carries less than was hoped: the rest needs another. One that carries nothing calls for no more of its kind.
+    if (useful && this.#waiting.size > this.#dialing * MAX_STREAMS) this.#dialOne();
   }
 
   linkHasRoom(_link: Http2Link): void {
