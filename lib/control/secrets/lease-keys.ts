@@ -1,0 +1,68 @@
+// The secrets that sign lease tokens: the operator's, or one that is made once and kept.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import { readStateFile, writeStateFile } from '../../core/state-file.ts';
+import type { LeaseKey } from '../../orders/snapshot.ts';
+
+const FILE = 'lease-keys.json';
+const SECRET_BYTES = 32;
+
+/**
+ * Newest first, as configured. Without configured keys the state directory's is used, made at the first start: leases then survive restarts
+ * and upgrades of this proxy, but several proxies that share clients need configured keys.
+ */
+export function loadLeaseKeys(
+  configured: readonly string[],
+  directory: string,
+  log: Log,
+): readonly LeaseKey[] {
+  if (configured.length > 0) return configured.map(text => keyOf(Buffer.from(text, 'utf8')));
+  const path = join(directory, FILE);
+  const kept = read(path, log);
+  if (kept !== undefined) return [keyOf(kept)];
+  const secret = randomBytes(SECRET_BYTES);
+  try {
+    writeStateFile(path, { secret: secret.toString('base64') });
+  } catch (error) {
+    log.warn('the lease key cannot be kept; leases end with this process', {
+      path,
+      reason: messageOf(error),
+    });
+  }
+  return [keyOf(secret)];
+}
+
+/** The id tells verifiers which key signed; 32 bits of a hash give nothing of the secret away. */
+function keyOf(secret: Buffer): LeaseKey {
+  return {
+    id: createHash('sha256').update(secret).digest('hex').slice(0, 8),
+    secret: new Uint8Array(secret),
+  };
+}
+
+/** A damaged file is set aside, not overwritten: losing the key moves every client once, which an operator may still want to undo. */
+function read(path: string, log: Log): Buffer | undefined {
+  try {
+    const content = readStateFile(path) as { secret?: unknown } | undefined;
+    if (content === undefined) return undefined;
+    const secret = Buffer.from(String(content.secret), 'base64');
+    if (secret.length !== SECRET_BYTES) throw new Error(`expected ${SECRET_BYTES} bytes`);
+    return secret;
+  } catch (error) {
+    log.error('the lease key cannot be read; a new one is made and all leases begin anew', {
+      path,
+      keptAs: `${path}.bad`,
+      reason: messageOf(error),
+    });
+    try {
+      renameSync(path, `${path}.bad`);
+    } catch {
+      // Unreadable and immovable: writing the new one will say so.
+    }
+    return undefined;
+  }
+}
