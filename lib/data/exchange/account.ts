@@ -3,9 +3,11 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import { fieldValue } from '../../core/fields.ts';
 import type { RequestRecord, TraceContext } from '../../telemetry/emit.ts';
+import type { Member } from '../cluster/member.ts';
 import type { ClientConnection, Incoming, Reason } from '../ports.ts';
 import type { CompiledRoute } from '../router/route.ts';
 import type { Attempt } from './attempt.ts';
+import type { Placement } from './placement.ts';
 import type { Plane } from './plane.ts';
 import type { Routed } from './prepare.ts';
 
@@ -21,7 +23,7 @@ export class Account {
   lease = 'none';
   bytesIn = 0;
   bytesOut = 0;
-  queuedMs = 0;
+  #placement: Placement | null = null;
   status = 0;
   readonly #plane: Plane;
   readonly #incoming: Incoming;
@@ -47,6 +49,12 @@ export class Account {
     this.route = route;
     this.path = target.path;
     this.query = target.query;
+  }
+
+  placed(member: Member, placement: Placement): void {
+    this.#placement = placement;
+    this.backend = member.id;
+    this.lease = placement.session.label;
   }
 
   /** The final head went out. */
@@ -133,7 +141,7 @@ export class Account {
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
       attempts: this.#attempts ?? [],
-      queuedMs: this.queuedMs,
+      queuedMs: this.#placement?.waitedMs ?? 0,
       firstByteMs: this.#firstByteMs,
       lease: this.lease,
       error: this.#error,

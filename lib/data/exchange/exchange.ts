@@ -1,28 +1,26 @@
 // The story of one request, from its head to its last byte: routed, placed, sent, perhaps sent again, answered, accounted.
 //
-//   begin ─► prepare ─► place ─┬► attempt ─┬► answer ─► end ─► finish
-//                 │            │     ▲     └► fail ──► again? ─► place
-//                 ▼            └► wait ─┘                │
-//               reject ◄────────────────────────────────┘
+//   begin ─► route ─► place ─┬► attempt ─┬► answer ─► end ─► finish
+//              │             │     ▲     └► fail ──► again? ─► place
+//              ▼             └► wait                   │
+//            reject ◄──────────────────────────────────┘
 //
 // Nothing here knows a wire format, awaits, or keeps state beyond the exchange.
 
 import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Fields, MutableFields } from '../../core/fields.ts';
-import type { TimerHandle } from '../../core/timers.ts';
-import type { PickRequest } from '../../plan/balance/picker.ts';
-import { BackendState, Outcome } from '../../scoreboard/ports.ts';
+import { Outcome } from '../../scoreboard/ports.ts';
 import type { TraceContext } from '../../telemetry/emit.ts';
-import type { Cluster } from '../cluster/cluster.ts';
 import type { Member } from '../cluster/member.ts';
-import type { Waiter } from '../cluster/waiting-line.ts';
 import { isGrpc } from '../hygiene/grpc.ts';
 import { forwardTrailers } from '../hygiene/trailers.ts';
 import type { AnswerHead, Incoming, Reason, RequestHead, RequestSink, UpstreamHead } from '../ports.ts';
 import { errorAnswer, grpcTrailers, type OwnAnswer } from '../router/answers.ts';
 import { Account } from './account.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
+import { Phase, Phases } from './phases.ts';
+import { Placement, type PlacementOwner } from './placement.ts';
 import type { Plane } from './plane.ts';
 import {
   findRoute,
@@ -39,46 +37,31 @@ import { avoidsBackend, mayRetry } from './retry.ts';
 import { openSession, type Session } from './session.ts';
 import { joinTunnel } from './tunnel.ts';
 
-/** What a timer of the exchange means when it fires. */
-const Timer = { total: 1, head: 2, idle: 3, queue: 4 } as const;
-
-/** So many backends may be found full before the request stands in line, where every release wakes it. */
-const PICK_ROUNDS = 8;
-
-export class Exchange implements RequestSink, AttemptOwner, Waiter, PickRequest {
+export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
   readonly incoming: Incoming;
   readonly account: Account;
   readonly #plane: Plane;
   readonly #trace: TraceContext;
+  readonly #phases: Phases;
   #routed: Routed | null = null;
   #outbound: Outbound | null = null;
-  #cluster: Cluster | null = null;
-  #session: Session | null = null;
+  #placement: Placement | null = null;
   #replay: Replay | null = null;
-
   #attempt: Attempt | null = null;
-  #tried: number[] = [];
-  /** Slots that refused a place in the round at hand. */
-  #full: number[] = [];
   #made = 0;
   /** Body pieces that came before there was anyone to send them to. */
   #unsent: Uint8Array[] = [];
   #requestEnded = false;
   #trailers: Fields | undefined;
   #continued = false;
-
   #answered = false;
   #finished = false;
-  #queuedAtMs = -1;
-  #wanted: Member | null = null;
-  #total: TimerHandle = 0;
-  #timer: TimerHandle = 0;
-  #timerMs = 0;
 
   constructor(plane: Plane, incoming: Incoming) {
     this.#plane = plane;
     this.incoming = incoming;
     this.#trace = plane.tracer.begin(incoming.head.fields);
+    this.#phases = new Phases(plane.timers, this);
     this.account = new Account(plane, incoming, this.#trace);
   }
 
@@ -101,131 +84,49 @@ export class Exchange implements RequestSink, AttemptOwner, Waiter, PickRequest 
     if (against !== null) return this.#reject(against);
     const own = ownAnswer(incoming, routed);
     if (own !== null) return 'code' in own ? this.#reject(own) : this.#answerOwn(own);
-    const limitMs = timeLimitMs(incoming, routed.route);
-    if (limitMs > 0) this.#total = this.#plane.timers.start(limitMs, this, Timer.total);
+    this.#phases.limit(timeLimitMs(incoming, routed.route));
     this.#toCluster(openSession(this.#plane, incoming, routed));
   }
 
   #toCluster(session: Session): void {
     const { cluster } = session;
-    this.#session = session;
-    this.#cluster = cluster;
     this.account.cluster = cluster.name;
     const out = outbound(this.#plane, this.incoming, this.#routed!, cluster.carrier);
     if ('code' in out) return this.#reject(out);
     this.#outbound = out;
     this.#replay = new Replay(cluster.config.retry.buffer);
+    this.#placement = new Placement(this, this.#plane, session);
     cluster.retries.deposit();
     this.#place();
   }
 
-  // ── placing ────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** uint32 that consistent_hash places by. */
-  get key(): number {
-    return this.#session!.key;
-  }
-
-  /** The picker proposes, this vetoes: what was tried, what is full. */
-  accepts(slot: number): boolean {
-    return !this.#tried.includes(slot) && !this.#full.includes(slot);
-  }
+  // ── placing and sending ────────────────────────────────────────────────────────────────────────────────
 
   #place(): void {
-    if (this.#tryPlace()) return;
-    const cluster = this.#cluster!;
-    if (this.#wanted === null && !cluster.hasCandidates)
-      return this.#reject({ code: 'NO_BACKEND', detail: `cluster ${cluster.name}` });
-    if (this.#tried.length > 0 && !this.#anyUntried())
-      return this.#reject({ code: 'NO_BACKEND', detail: 'every backend was tried' });
-    if (!cluster.line.join(this)) {
-      this.#plane.ledger.add('shed', 1);
-      return this.#reject({ code: 'QUEUE_FULL', detail: `cluster ${cluster.name}` });
-    }
-    this.#queuedAtMs = this.#plane.clock.monotonicMs();
-    this.#plane.ledger.add('queued', 1);
-    this.#startTimer(cluster.config.limits.queue_timeout, Timer.queue);
+    const placement = this.#placement!;
+    const outcome = placement.place();
+    if (outcome === 'waiting') this.#phases.enter(placement.cluster.config.limits.queue_timeout, Phase.queue);
+    else if (outcome !== 'placed') this.#reject(outcome);
   }
 
-  /** A place was released somewhere. */
-  wake(): boolean {
-    return this.#queuedAtMs < 0 || this.#tryPlace();
-  }
-
-  #tryPlace(): boolean {
-    const cluster = this.#cluster!;
-    this.#wanted = this.#preferred();
-    this.#full.length = 0;
-    for (let round = 0; round < PICK_ROUNDS; round++) {
-      const member = this.#wanted ?? cluster.pick(this);
-      if (member === null) return false;
-      if (this.#plane.ledger.acquire(member.slot, this.#plane.decisions.concurrency(member.slot))) {
-        this.#leaveLine();
-        this.#session!.placed(member);
-        this.#send(member);
-        return true;
-      }
-      // A leased backend that is full is waited for; otherwise the next best is asked.
-      if (this.#wanted !== null) return false;
-      this.#full.push(member.slot);
-    }
-    return false;
-  }
-
-  /** The backend this session is leased to, unless it was tried already. */
-  #preferred(): Member | null {
-    const member = this.#session!.preferred();
-    return member === null || this.#tried.includes(member.slot) ? null : member;
-  }
-
-  #anyUntried(): boolean {
-    for (const member of this.#cluster!.members) {
-      if (!this.#tried.includes(member.slot) && this.#cluster!.stateOf(member) === BackendState.up)
-        return true;
-    }
-    return false;
-  }
-
-  #leaveLine(): void {
-    if (this.#queuedAtMs < 0) return;
-    this.account.queuedMs += this.#plane.clock.monotonicMs() - this.#queuedAtMs;
-    this.#queuedAtMs = -1;
-    this.#cluster!.line.leave(this);
-    this.#plane.ledger.add('queued', -1);
-    this.#stopTimer();
-  }
-
-  // ── sending ────────────────────────────────────────────────────────────────────────────────────────────
-
-  #send(member: Member): void {
+  placed(member: Member): void {
     const plane = this.#plane;
     this.#made += 1;
-    this.account.backend = member.id;
-    const attempt = new Attempt(this, plane.ledger, member, this.#made, plane.clock.wallMs(), () =>
-      plane.clock.monotonicMs(),
-    );
+    this.account.placed(member, this.#placement!);
+    const nowMs = (): number => plane.clock.monotonicMs();
+    const attempt = new Attempt(this, plane.ledger, member, this.#made, plane.clock.wallMs(), nowMs);
     this.#attempt = attempt;
-    const head = this.#upstreamHead(member, attempt);
-    this.#startTimer(this.#headTimeoutMs(), Timer.head);
-    this.account.lease = this.#session!.label;
-    attempt.dispatch(head);
-    if (!attempt.open) return;
-    this.#sendBody(attempt);
+    this.#phases.enter(this.#headTimeoutMs(), Phase.head);
+    attempt.dispatch(this.#upstreamHead(member, attempt));
+    if (attempt.open) this.#sendBody(attempt);
   }
 
   #upstreamHead(member: Member, attempt: Attempt): UpstreamHead {
+    const { method, protocol, bodyLength } = this.head;
     const { target, host, fields: base } = this.#outbound!;
     const fields: MutableFields = base.slice();
     attempt.spanId = this.#trace.inject(fields);
-    return {
-      method: this.head.method,
-      target,
-      authority: host,
-      scheme: member.scheme,
-      fields,
-      protocol: this.head.protocol,
-      bodyLength: this.head.bodyLength,
-    };
+    return { method, target, authority: host, scheme: member.scheme, fields, protocol, bodyLength };
   }
 
   #sendBody(attempt: Attempt): void {
@@ -245,10 +146,8 @@ export class Exchange implements RequestSink, AttemptOwner, Waiter, PickRequest 
   }
 
   #headTimeoutMs(): number {
-    const { timeouts, retry } = this.#cluster!.config;
-    return retry.per_try_timeout === undefined
-      ? timeouts.head
-      : Math.min(retry.per_try_timeout, timeouts.head);
+    const { timeouts, retry } = this.#placement!.cluster.config;
+    return Math.min(retry.per_try_timeout ?? timeouts.head, timeouts.head);
   }
 
   // ── the client's side ──────────────────────────────────────────────────────────────────────────────────
@@ -264,36 +163,35 @@ export class Exchange implements RequestSink, AttemptOwner, Waiter, PickRequest 
       // After a complete answer the rest of the body has no reader; before a try it waits, bounded by the pause.
       if (this.#answered) return;
       this.#unsent.push(chunk);
-      this.incoming.pause();
-      return;
+      return this.incoming.pause();
     }
     this.#replay!.keep(chunk);
-    if (!this.#answered) this.#refreshTimer();
+    if (!this.#answered) this.#phases.refresh();
     if (!attempt.write(chunk)) this.incoming.pause();
   }
 
   end(trailers?: Fields): void {
     this.#requestEnded = true;
     this.#trailers = trailers === undefined ? undefined : forwardTrailers(trailers);
-    if (!this.#answered) this.#refreshTimer();
-    this.#attempt?.endBody(this.#trailers);
+    if (!this.#answered) this.#phases.refresh();
+    if (this.#attempt?.open) this.#attempt.endBody(this.#trailers);
   }
 
   drained(): void {
     this.#attempt?.resume();
-    if (this.#answered && this.#attempt?.open) this.#startIdle();
+    if (this.#answered && this.#attempt?.open) this.#enterIdle();
   }
 
   gone(reason: Reason): void {
     if (this.#finished) return;
     this.#plane.ledger.add('clientAborts', 1);
     this.#attempt?.abort(reason, Outcome.cancelled);
-    this.account.fail(reason, this.#answered ? undefined : 499);
-    this.#finish();
+    this.account.fail(reason, 499);
+    this.finish();
   }
 
   sent(): void {
-    this.#finish();
+    this.finish();
   }
 
   // ── the backend's side ─────────────────────────────────────────────────────────────────────────────────
@@ -303,27 +201,28 @@ export class Exchange implements RequestSink, AttemptOwner, Waiter, PickRequest 
   }
 
   answerHead(head: AnswerHead): void {
+    const { status } = head;
     this.#answered = true;
     this.#replay!.drop();
-    this.#startIdle();
-    this.account.answered(head.status);
-    const bodyless = this.head.method === 'HEAD' || head.status === 204 || head.status === 304;
-    const fields = this.#answerFields(head);
-    this.incoming.answer({ status: head.status, fields }, bodyless);
+    this.#enterIdle();
+    this.account.answered(status);
+    const bodyless = this.head.method === 'HEAD' || status === 204 || status === 304;
+    this.incoming.answer({ status, fields: this.#answerFields(head) }, bodyless);
   }
 
   #answerFields(head: AnswerHead): MutableFields {
-    const { answers } = this.#plane.compiled;
-    const lease = this.#session!.leaseToSend(this.incoming.connection.tls !== null);
+    const { session, cluster } = this.#placement!;
+    const lease = session.leaseToSend(this.incoming.connection.tls !== null);
     const { version } = this.#attempt!.member;
-    return answers.forward(head, version, this.#routed!.route.answerEdits, this.#cluster!.carrier, lease);
+    const { answerEdits } = this.#routed!.route;
+    return this.#plane.compiled.answers.forward(head, version, answerEdits, cluster.carrier, lease);
   }
 
   answerData(chunk: Uint8Array): void {
     this.account.bytesOut += chunk.length;
-    if (this.incoming.write(chunk)) return this.#refreshTimer();
+    if (this.incoming.write(chunk)) return this.#phases.refresh();
     // The client's pace is not the backend's fault: no idle time counts until it has drained.
-    this.#stopTimer();
+    this.#phases.leave();
     this.#attempt?.pause();
   }
 
@@ -332,40 +231,47 @@ export class Exchange implements RequestSink, AttemptOwner, Waiter, PickRequest 
   }
 
   answerEnd(trailers?: Fields): void {
-    this.#stopTimer();
+    this.#phases.leave();
     this.incoming.end(trailers === undefined ? undefined : forwardTrailers(trailers));
   }
 
   answerUpgraded(head: AnswerHead, socket: Duplex, rest: Uint8Array): void {
     this.#answered = true;
-    this.#stopTimers();
+    this.#phases.end();
     this.account.answered(head.status);
-    const fields = this.#answerFields(head);
-    joinTunnel(this.#plane, this, fields, socket, rest);
+    const facts = { member: this.#attempt!.member, account: this.account };
+    joinTunnel(this.#plane, this.incoming, facts, this.#answerFields(head), socket, rest, reason => {
+      if (reason !== null) this.account.fail(reason);
+      this.finish();
+    });
   }
 
   attemptFailed(attempt: Attempt, reason: Reason, sent: boolean): void {
     if (this.#finished) return;
-    this.#stopTimer();
+    this.#phases.leave();
     if (this.#answered) return this.#cut(reason);
-    const failure = {
+    if (!this.#mayRetry(reason, sent)) return this.#reject(reason);
+    if (avoidsBackend(reason.code)) this.#placement!.avoid(attempt.member);
+    if (this.#placement!.exhausted) return this.#reject(reason);
+    this.#plane.ledger.add('retries', 1);
+    this.#place();
+  }
+
+  #mayRetry(reason: Reason, sent: boolean): boolean {
+    const { config, retries } = this.#placement!.cluster;
+    const allowed = mayRetry({
       code: reason.code,
       sent,
+      // The handshake of an extended CONNECT (RFC 8441) changes as little as that of a GET.
       method: this.head.protocol === '' ? this.head.method : 'GET',
       replayable: this.#replay!.whole,
       made: this.#made,
-      attempts: this.#cluster!.config.retry.attempts,
-    };
-    if (!mayRetry(failure)) return this.#reject(reason);
-    if (!this.#cluster!.retries.withdraw()) {
-      this.#plane.ledger.add('retriesRefusedByBudget', 1);
-      return this.#reject(reason);
-    }
-    this.#plane.ledger.add('retries', 1);
-    if (avoidsBackend(reason.code)) this.#tried.push(attempt.member.slot);
-    // With nowhere else to go the first failure is the honest answer.
-    if (this.#tried.length > 0 && !this.#anyUntried()) return this.#reject(reason);
-    this.#place();
+      attempts: config.retry.attempts,
+    });
+    if (!allowed) return false;
+    if (retries.withdraw()) return true;
+    this.#plane.ledger.add('retriesRefusedByBudget', 1);
+    return false;
   }
 
   attemptSettled(attempt: Attempt, code: ErrorCode | ''): void {
@@ -376,46 +282,22 @@ export class Exchange implements RequestSink, AttemptOwner, Waiter, PickRequest 
 
   onTimeout(tag: number): void {
     if (this.#finished) return;
-    if (tag === Timer.total) {
-      this.#total = 0;
-      return this.#breakOff({ code: 'DEADLINE', detail: 'the route’s timeout or the request’s own' });
+    const backend = `backend ${this.account.backend}`;
+    switch (tag) {
+      case Phase.whole:
+        return this.#breakOff({ code: 'DEADLINE', detail: 'the route’s timeout or the request’s own' });
+      case Phase.queue:
+        this.#plane.ledger.add('shed', 1);
+        return this.#reject({ code: 'QUEUE_TIMEOUT', detail: `cluster ${this.account.cluster}` });
+      case Phase.head:
+        return this.#breakOff({ code: 'HEAD_TIMEOUT', detail: backend });
+      default:
+        return this.#breakOff({ code: 'BODY_TIMEOUT', detail: backend });
     }
-    this.#timer = 0;
-    if (tag === Timer.queue) {
-      this.#leaveLine();
-      this.#plane.ledger.add('shed', 1);
-      return this.#reject({ code: 'QUEUE_TIMEOUT', detail: `cluster ${this.#cluster!.name}` });
-    }
-    if (tag === Timer.head)
-      return this.#breakOff({ code: 'HEAD_TIMEOUT', detail: `backend ${this.account.backend}` });
-    this.#breakOff({ code: 'BODY_TIMEOUT', detail: `backend ${this.account.backend}` });
   }
 
-  #startIdle(): void {
-    this.#startTimer(this.#cluster!.config.timeouts.idle, Timer.idle);
-  }
-
-  /** One phase has one timer; 0 ms is no limit. */
-  #startTimer(ms: number, tag: number): void {
-    this.#stopTimer();
-    if (ms === 0) return;
-    this.#timerMs = ms;
-    this.#timer = this.#plane.timers.start(ms, this, tag);
-  }
-
-  #refreshTimer(): void {
-    if (this.#timer !== 0) this.#plane.timers.refresh(this.#timer, this.#timerMs);
-  }
-
-  #stopTimer(): void {
-    if (this.#timer !== 0) this.#plane.timers.cancel(this.#timer);
-    this.#timer = 0;
-  }
-
-  #stopTimers(): void {
-    this.#stopTimer();
-    if (this.#total !== 0) this.#plane.timers.cancel(this.#total);
-    this.#total = 0;
+  #enterIdle(): void {
+    this.#phases.enter(this.#placement!.cluster.config.timeouts.idle, Phase.idle);
   }
 
   // ── endings ────────────────────────────────────────────────────────────────────────────────────────────
@@ -435,7 +317,7 @@ export class Exchange implements RequestSink, AttemptOwner, Waiter, PickRequest 
     if (this.head.version === '2' && isGrpc(this.head.fields))
       return this.incoming.end(grpcTrailers(reason.code));
     this.incoming.abort(reason);
-    this.#finish();
+    this.finish();
   }
 
   /** Answers with the proxy's own error. */
@@ -445,13 +327,13 @@ export class Exchange implements RequestSink, AttemptOwner, Waiter, PickRequest 
   }
 
   #answerOwn(answer: OwnAnswer): void {
-    this.#leaveLine();
-    this.#stopTimers();
+    const { body } = answer;
+    this.#placement?.leaveLine();
+    this.#phases.end();
     this.#answered = true;
     this.#unsent.length = 0;
     this.account.answered(answer.status);
     answer.fields.push('Date', this.#plane.compiled.answers.date());
-    const { body } = answer;
     this.incoming.answer(answer, body.length === 0);
     if (body.length > 0) {
       this.account.bytesOut += body.length;
@@ -460,20 +342,11 @@ export class Exchange implements RequestSink, AttemptOwner, Waiter, PickRequest 
     this.incoming.end();
   }
 
-  /** The tunnel is joined: what follows is the tunnel's own account. */
-  handOver(): void {
-    this.#stopTimers();
-  }
-
   finish(): void {
-    this.#finish();
-  }
-
-  #finish(): void {
     if (this.#finished) return;
     this.#finished = true;
-    this.#leaveLine();
-    this.#stopTimers();
+    this.#placement?.leaveLine();
+    this.#phases.end();
     this.account.close();
     this.#plane.exchangeDone(this);
   }

@@ -42,7 +42,7 @@ export function openSession(plane: Plane, incoming: Incoming, routed: Routed): S
   if (name === null) {
     const held = route.split!.clusters.find(candidate => {
       const carrier = clusters.get(candidate)?.carrier;
-      return carrier != null && typeof readFor(plane, candidate, incoming, routed) === 'object';
+      return carrier != null && readFor(plane, candidate, incoming, routed) !== null;
     });
     name = route.split!.choose(plane.random, held);
   }
