@@ -43,6 +43,7 @@ const listeners = new Listeners(
   birth.inherited,
   birth.ports,
 );
+let logOf = '';
 let accessLogOf = 'off';
 let ready = false;
 
@@ -57,7 +58,10 @@ async function use(snapshot: Snapshot, report: (report: Report) => void): Promis
     });
   }
   const { config } = snapshot;
-  log = createLog({ level: config.log.level, format: config.log.format });
+  if (logOf !== JSON.stringify(config.log)) {
+    logOf = JSON.stringify(config.log);
+    log = createLog({ level: config.log.level, format: config.log.format });
+  }
   tracer.configure({ recording: config.telemetry.otlp !== undefined, sample: config.telemetry.sample });
   if (config.log.access !== accessLogOf) {
     plane.accessLog?.[Symbol.dispose]();

@@ -28,6 +28,10 @@ export interface Estate {
   readonly examplesPid: number | null;
 }
 
+/** Was this process started by an upgrade? Asked before the supervisor takes its inheritance. */
+export const isSuccessor = (env: Readonly<Record<string, string | undefined>>): boolean =>
+  env[VARIABLE] !== undefined;
+
 /** What this process inherited, or null when it was started by a person. The variable is taken out of the environment. */
 export function inheritance(env: NodeJS.ProcessEnv): Inheritance | null {
   const text = env[VARIABLE];
