@@ -114,12 +114,14 @@ export class Cluster implements Disposable {
     return { name: this.name, config: this.#config, backends };
   }
 
-  /** Members that wait for a slot, drains that are over, outliers, panic. */
-  tick(): void {
+  /** Members that wait for a slot, drains that are over, outliers, panic; adds decisions, which are to be published. */
+  tick(into: Map<number, Decision>): void {
     this.#roster.retrySlotless();
     this.#endDrains();
     this.#moveOutliers();
-    this.#notePanic();
+    const judgement = this.judge();
+    this.#notePanic(judgement);
+    this.#decide(judgement, into);
   }
 
   /** Verdicts in the order of `backends`, as of now. */
@@ -127,24 +129,6 @@ export class Cluster implements Disposable {
     const views = [...this.backends.values()].map(backend => this.#standpoint(backend));
     const { slow_start: slowStartMs, panic: panicShare } = this.#config.balance;
     return judge(views, this.#hands.clock.monotonicMs(), { slowStartMs, panicShare });
-  }
-
-  /** Adds the decisions on this cluster's backends; they are to be published. */
-  decide(into: Map<number, Decision>): void {
-    const { verdicts } = this.judge();
-    let index = 0;
-    for (const backend of this.backends.values()) {
-      const { state, effectiveWeight } = verdicts[index++]!;
-      const { slot } = backend;
-      backend.decided = true;
-      into.set(slot.index, {
-        state: BackendState[state],
-        // A weight over 0 takes some work, however small the share.
-        milliWeight: effectiveWeight > 0 ? Math.max(1, Math.round(effectiveWeight * 1000)) : 0,
-        concurrency: this.#config.limits.concurrency,
-        slotGeneration: slot.generation,
-      });
-    }
   }
 
   /** Backends whose operators want their tunnels gone. */
@@ -218,8 +202,23 @@ export class Cluster implements Disposable {
     }
   }
 
-  #notePanic(): void {
-    const { panic, usable, judged } = this.judge();
+  #decide({ verdicts }: Judgement, into: Map<number, Decision>): void {
+    let index = 0;
+    for (const backend of this.backends.values()) {
+      const { state, effectiveWeight } = verdicts[index++]!;
+      const { slot } = backend;
+      backend.decided = true;
+      into.set(slot.index, {
+        state: BackendState[state],
+        // A weight over 0 takes some work, however small the share.
+        milliWeight: effectiveWeight > 0 ? Math.max(1, Math.round(effectiveWeight * 1000)) : 0,
+        concurrency: this.#config.limits.concurrency,
+        slotGeneration: slot.generation,
+      });
+    }
+  }
+
+  #notePanic({ panic, usable, judged }: Judgement): void {
     if (panic === this.#panic) return;
     this.#panic = panic;
     const fields = { cluster: this.name, usable, judged };

@@ -42,6 +42,7 @@ export interface BackendStatus {
   readonly tunnels: number;
   readonly drainUntilMs: number | null;
   readonly requests: number;
+  /** No answer, or one of 5xx. */
   readonly failures: number;
   readonly generation: number;
   readonly source: 'static' | 'file' | 'dns' | 'api';
@@ -49,22 +50,33 @@ export interface BackendStatus {
 
 /** All backends of all clusters. The composition root drives it: `configure` at each reload, `tick` four times a second. */
 export interface BackendRegistry extends AsyncDisposable {
-  /** Applies the difference; resolves when each discovery has answered once or after two seconds. Backends that stay keep slot, health and statistics. */
+  /**
+   * Applies the difference; resolves when each discovery has answered and each backend was checked once, or after two
+   * seconds. Backends that stay keep slot, health and statistics. The caller reads `entries` then; `onChange` is not called
+   * for it. Throws CONFIG_INVALID, with nothing changed, when the lists do not fit into `max_backends`.
+   */
   configure(clusters: Readonly<Record<string, ClusterConfig>>): Promise<void>;
   /** What snapshots carry (without PEM texts). A new array whenever membership or a generation changed. */
   entries(): readonly Omit<ClusterEntry, 'tls'>[];
   /** Reads the board, moves outliers, slow start, panic and drains on, and returns what to publish. Pure in time: takes the clock's now. */
   tick(): ReadonlyMap<number, Decision>;
-  /** Tunnels to end now, because a drain nears its deadline or a backend is gone. */
+  /**
+   * Tunnels to end now, because a drain nears its deadline or a backend is gone or in maintenance. `perSecond` is over all
+   * workers. Each ending is named again at every call while it holds; one that is missing is over or was taken back.
+   */
   tunnelsToEnd(): readonly { readonly slots: readonly number[]; readonly perSecond: number }[];
   status(): readonly BackendStatus[];
   /** Called when `entries` changed by itself (discovery, generation). */
   onChange(run: () => void): void;
-  /** All throw LeasewayError NOT_FOUND for an unknown cluster or backend. */
+  /**
+   * All throw LeasewayError NOT_FOUND for an unknown cluster or backend, and INTERNAL, with nothing changed, when the order
+   * cannot be written down. `deadlineMs` is from now on; the cluster's own when left out. Leases are kept until then.
+   */
   drain(cluster: string, id: string, deadlineMs?: number): void;
   undrain(cluster: string, id: string): void;
   maintenance(cluster: string, id: string): void;
   setWeight(cluster: string, id: string, weight: number | null): void;
+  /** Known to `status` and the other orders a moment later. Throws CONFLICT when the cluster has that id already. */
   add(cluster: string, backend: BackendConfig): void;
   /** Only backends that the API added; others are NOT_FOUND with the reason. */
   remove(cluster: string, id: string): void;

@@ -136,10 +136,7 @@ class Registry implements BackendRegistry {
           concurrency: 0,
           slotGeneration: generation,
         });
-    for (const cluster of this.#clusters.values()) {
-      cluster.tick();
-      cluster.decide(decisions);
-    }
+    for (const cluster of this.#clusters.values()) cluster.tick(decisions);
     return decisions;
   }
 
