@@ -40,8 +40,8 @@ export class TokenTable {
   /** 0 when a token of `key` was taken, otherwise the milliseconds until there is one. */
   take(key: number, ratePerSecond: number, burst: number, nowMs: number): number {
     const interval = Math.min(MOST_DEBT, (1000 / ratePerSecond) * UNITS_PER_MS);
-    // A little over, or the roundings below would now and then cost the last token of a burst.
-    const room = Math.min(MOST_DEBT, interval * burst) + Math.sqrt(burst);
+    // Four standard deviations over, or the roundings below would now and then cost the last token of a burst.
+    const room = Math.min(MOST_DEBT, interval * burst) + 2 * Math.sqrt(burst);
     const now = Math.floor(nowMs * UNITS_PER_MS) | 0;
     const bucket = this.#find(key | 0 || 1, now, room);
     for (let tries = 0; tries < TRIES; tries++) {
@@ -64,6 +64,7 @@ export class TokenTable {
       if (there === key) return bucket;
       if (there === 0) {
         const found = Atomics.compareExchange(this.#i32, bucket, 0, key);
+        if (found === 0) this.#fill(bucket, now, room);
         if (found === 0 || found === key) return bucket;
       }
     }
@@ -82,16 +83,19 @@ export class TokenTable {
     }
     const evicted = Atomics.load(this.#i32, oldest);
     // When another worker is faster, its newcomer and ours share the bucket until one of them comes again.
-    if (Atomics.compareExchange(this.#i32, oldest, evicted, key) === evicted) {
-      const full = Atomics.load(this.#i32, oldest + 1);
-      if (debtAt(full, now, room) > 0) Atomics.compareExchange(this.#i32, oldest + 1, full, now);
-    }
+    if (Atomics.compareExchange(this.#i32, oldest, evicted, key) === evicted) this.#fill(oldest, now, room);
     return oldest;
+  }
+
+  /** A newcomer owes nothing, whatever time the bucket shows. */
+  #fill(bucket: number, now: number, room: number): void {
+    const full = Atomics.load(this.#i32, bucket + 1);
+    if (debtAt(full, now, room) > 0) Atomics.compareExchange(this.#i32, bucket + 1, full, now);
   }
 }
 
-/** Units until the bucket is full; a time further off than any debt is one that wrapped, which means long ago. */
+/** Units until the bucket is full; a time further off than any debt (rounded up) is one that wrapped: long ago. */
 function debtAt(full: number, now: number, room: number): number {
   const debt = (full - now) | 0;
-  return debt < 0 || debt > room ? 0 : debt;
+  return debt < 0 || debt > room + 2 ? 0 : debt;
 }

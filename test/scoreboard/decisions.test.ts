@@ -80,6 +80,28 @@ t.test('a successor goes on where a control thread died in the middle of a write
   t.strictSame([decisions.state(0), decisions.milliWeight(2)], [0, 8]);
 });
 
+t.test('a half says that it is being written, before its first cell and until after its last', async t => {
+  const board = createScoreboard(shape);
+  const control = attachControl(board);
+  for (const n of [1, 2, 3]) control.publish(new Map([[15, decision(n)]]));
+  const i32 = new Int32Array(board.buffer);
+  const half = layoutOf(board.shape).halves[0];
+  const sequences: number[] = [];
+  /** Looks at the board whenever the writer takes a decision from it. */
+  class Spy extends Map<number, Decision> {
+    override get(slot: number): Decision | undefined {
+      const written = i32.subarray(half + HALF.decisions, half + HALF.decisions + 64).includes(400);
+      sequences.push(i32[half + HALF.sequence]!);
+      t.equal(written && sequences.at(-1) !== 0, false);
+      return super.get(slot);
+    }
+  }
+  control.publish(new Spy(Array.from({ length: 16 }, (_, slot) => [slot, decision(400)])));
+  t.equal(sequences.at(-1), 0);
+  t.equal(sequences.filter(sequence => sequence === 0).length, 16);
+  t.equal(i32[half + HALF.sequence], 4);
+});
+
 t.test('a reader that meets a write every time keeps what it has, and takes the next whole one', async t => {
   const board = createScoreboard(shape);
   const control = attachControl(board);

@@ -9,13 +9,16 @@ import { attachControl, attachWorker } from '../../lib/scoreboard/attach.ts';
 import type { Scoreboard } from '../../lib/scoreboard/layout.ts';
 import type { Decision, OutcomeCode } from '../../lib/scoreboard/ports.ts';
 
-export const SLOTS = 24;
+/** Enough that a thread is often stopped in the middle of a copy or a write. */
+export const SLOTS = 256;
 /** Places at slot 0 … LIMITED − 1. */
 export const LIMITED = 3;
 export const LIMIT = 2;
 export const LISTENERS = 2;
 export const MOST_CONNECTIONS = 5;
 export const MOST_PER_CLIENT = 2;
+/** A fraction of a microsecond; who holds a place holds it for many. */
+const LOOKS = 64;
 /** Of each listener. */
 const CLIENTS = 4;
 
@@ -40,7 +43,8 @@ export const NOTE = {
 export const NOTES = 128;
 
 export interface TortureData {
-  readonly kind: 'worker' | 'control';
+  /** A reader is a worker that does nothing else. */
+  readonly kind: 'worker' | 'reader' | 'control';
   readonly board: Scoreboard;
   readonly notes: SharedArrayBuffer;
   readonly row: number;
@@ -48,7 +52,7 @@ export interface TortureData {
 }
 
 /** Runs in the main thread too, where there is no data. */
-if (workerData?.kind === 'worker') await work(workerData as TortureData);
+if (workerData?.kind === 'worker' || workerData?.kind === 'reader') await work(workerData as TortureData);
 if (workerData?.kind === 'control') control(workerData as TortureData);
 
 function control({ board, notes }: TortureData): void {
@@ -69,7 +73,7 @@ function control({ board, notes }: TortureData): void {
   }
 }
 
-async function work({ board, notes, row, seed }: TortureData): Promise<void> {
+async function work({ kind, board, notes, row, seed }: TortureData): Promise<void> {
   const cells = new Int32Array(notes);
   const random = seededRandom(seed);
   const { ledger, clients, decisions } = attachWorker(board, row, systemClock, random);
@@ -86,22 +90,16 @@ async function work({ board, notes, row, seed }: TortureData): Promise<void> {
       const named = 1 + (last % SLOTS);
       for (let slot = 0; slot < SLOTS; slot++) {
         const wanted = slot < named ? last : 0;
-        const found = [
-          decisions.state(slot),
-          decisions.milliWeight(slot),
-          decisions.concurrency(slot),
-          decisions.slotGeneration(slot),
-        ];
+        const found = [decisions.state(slot), decisions.milliWeight(slot), decisions.concurrency(slot)];
         if (found.some(cell => cell !== wanted)) Atomics.add(cells, NOTE.mixed, 1);
       }
     }
+    if (turn % 64 === 0) ledger.heartbeat();
+    if (kind === 'reader') continue;
     exchange();
     connection();
     clients.takeToken(below(random, 500), 1000, 5);
-    if (turn % 64 === 0) {
-      ledger.heartbeat();
-      await new Promise(resolve => setImmediate(resolve)); // lets wakes be delivered
-    }
+    if (turn % 64 === 0) await new Promise(resolve => setImmediate(resolve)); // lets wakes be delivered
   }
   // Told to stop: gives everything back itself.
   for (const [slot, place] of held.entries()) if (place >= 0) ledger.release(slot);
@@ -143,11 +141,12 @@ async function work({ board, notes, row, seed }: TortureData): Promise<void> {
   }
 
   /**
-   * Who was let in finds a free place, since no more are in than there are places; but others come and go while it
-   * looks, so it looks for long before it says that they are too many. A place is one cell, so that a kill leaves no doubt.
+   * Who was let in finds a free place, since no more are in than there are places. Others may come and go while it looks,
+   * so it looks a few times, but not so long that one who is too many is saved by another who leaves. A place is one
+   * cell, so that a kill leaves no doubt who stood where.
    */
   function occupy(first: number, count: number, note: number): number {
-    for (let look = 0; look < 1_000_000; look++) {
+    for (let look = 0; look < LOOKS; look++) {
       const place = first + (look % count);
       if (Atomics.compareExchange(cells, place, 0, row + 1) === 0) return place;
     }
