@@ -8,11 +8,13 @@ import { BackendState, type Decision } from '../../scoreboard/ports.ts';
 import type { AdminState } from './admin-state.ts';
 import { type Backend, stateAt } from './backend.ts';
 import type { LoadBackendFile } from './discovery/backend-list.ts';
+import { changesBetween } from './discovery/changes.ts';
 import type { TunnelHolder } from './drain.ts';
 import { moveOutliers } from './ejections.ts';
 import type { RaiseReason } from './generations.ts';
 import { type CheckHands, ClusterChecks } from './health/cluster-checks.ts';
 import type { Health } from './health/rise-fall.ts';
+import { named } from './identity.ts';
 import { type Judgement, judge, type Standpoint } from './judge.ts';
 import type { SourceKind } from './membership.ts';
 import { Roster, type RosterHands } from './roster.ts';
@@ -94,8 +96,10 @@ export class Cluster implements Disposable {
     this.#settled = true;
   }
 
+  /** An operator added or removed a backend: done when this returns, since the answer to the order shows it. */
   apiChanged(): void {
-    this.#sources.apiChanged();
+    const added = this.#hands.admin.added(this.name).map(named);
+    for (const change of changesBetween(this.#roster.known('api'), added)) this.#roster.apply('api', change);
   }
 
   sourceOf(id: string): SourceKind | undefined {

@@ -76,7 +76,7 @@ export interface BackendRegistry extends AsyncDisposable {
   undrain(cluster: string, id: string): void;
   maintenance(cluster: string, id: string): void;
   setWeight(cluster: string, id: string, weight: number | null): void;
-  /** Known to `status` and the other orders a moment later. Throws CONFLICT when the cluster has that id already. */
+  /** Throws CONFLICT when the cluster has that id already, CONFIG_INVALID when `max_backends` is reached. */
   add(cluster: string, backend: BackendConfig): void;
   /** Only backends that the API added; others are NOT_FOUND with the reason. */
   remove(cluster: string, id: string): void;

@@ -5,7 +5,6 @@ import { type Clock, sleep } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
-import { type ApiDiscovery, apiDiscovery } from './discovery/api.ts';
 import type { LoadBackendFile } from './discovery/backend-list.ts';
 import { dnsDiscovery } from './discovery/dns.ts';
 import { fileDiscovery } from './discovery/file.ts';
@@ -41,7 +40,6 @@ export class Sources implements Disposable {
   readonly #cluster: string;
   readonly #hands: SourceHands;
   readonly #running = new Map<SourceKind, Running>();
-  #api: ApiDiscovery | undefined;
 
   constructor(cluster: string, hands: SourceHands) {
     this.#cluster = cluster;
@@ -55,20 +53,13 @@ export class Sources implements Disposable {
     this.#want('static', JSON.stringify(list), settings => staticDiscovery(list, settings));
     this.#want('file', file, settings => fileDiscovery(file!, this.#hands.load, settings));
     this.#want('dns', dns && JSON.stringify(dns), settings => dnsDiscovery(dns!, settings));
-    this.#want('api', 'api', settings => {
-      this.#api = apiDiscovery(() => this.#hands.added(), settings);
-      return this.#api;
-    });
+    // What is kept from before; orders that come later take effect before they are answered (see Cluster).
+    this.#want('api', 'api', settings => staticDiscovery(this.#hands.added().map(named), settings));
   }
 
   /** Resolves when every source has answered once. */
   async answered(): Promise<void> {
     await Promise.all([...this.#running.values()].map(running => running.answered));
-  }
-
-  /** The list of `added` is another now. */
-  apiChanged(): void {
-    this.#api?.changed();
   }
 
   [Symbol.dispose](): void {

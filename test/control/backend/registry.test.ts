@@ -13,7 +13,7 @@ import { seededRandom } from '../../../lib/core/random.ts';
 import { BackendState } from '../../../lib/scoreboard/ports.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeBoard } from '../../support/fake-board.ts';
-import { FakeClock, settle } from '../../support/fake-clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryLog } from '../../support/memory-log.ts';
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'leaseway-registry-'));
@@ -153,7 +153,6 @@ t.test(
     t.equal(world.board.published.get(slot)?.state, BackendState.none);
     world.tick(60_000);
     world.registry.add('web', { id: 'c', url: 'http://127.0.0.1:3', weight: 1 });
-    await settle();
     t.not(world.status('c').slot, slot);
     world.board.tunnelsAt.delete(slot);
     t.same(world.registry.tunnelsToEnd(), []);
@@ -292,7 +291,6 @@ t.test('what operators decided survives restart and reload', async t => {
   first.registry.drain('web', 'a');
   first.registry.setWeight('web', 'b', 5);
   first.registry.add('web', { id: 'extra', url: 'http://127.0.0.1:3', weight: 2 });
-  await settle();
   first.registry.maintenance('web', 'extra');
   const { drainUntilMs } = first.status('a');
   first.registry.entries();
@@ -306,7 +304,6 @@ t.test('what operators decided survives restart and reload', async t => {
   t.match(second.status('extra'), { state: 'maintenance', source: 'api', weight: 2, generation: 2 });
   second.registry.remove('web', 'extra');
   second.registry.setWeight('web', 'b', null);
-  await settle();
   t.same(second.states(), { a: 'draining', b: 'up' });
   t.equal(second.status('b').weight, 1);
 });

@@ -1,4 +1,4 @@
-// The backends that stand in the cluster's own file.
+// A list that is known beforehand: backends that stand in the cluster's file, or were added by the API and kept.
 
 import type { NamedBackend } from '../identity.ts';
 import type { Discovery } from '../ports.ts';
