@@ -39,6 +39,7 @@ export interface Reply {
 export interface FixtureOptions {
   readonly config?: Partial<AdminConfig>;
   readonly tls?: AdminTls | null;
+  readonly tokenFile?: string;
   readonly control?: FakeControl;
   readonly clock?: Clock;
   readonly log?: Log;
@@ -49,6 +50,7 @@ export async function adminFixture(
   {
     config = {},
     tls = null,
+    tokenFile = '/state/admin-token',
     control = new FakeControl(),
     clock = systemClock,
     log = silentLog,
@@ -57,7 +59,7 @@ export async function adminFixture(
   const settings: AdminSettings = {
     config: { address: '127.0.0.1:0', ...config },
     token: TOKEN,
-    tokenFile: '/state/admin-token',
+    tokenFile,
     tls,
   };
   const server = createAdminServer({ ...settings, actions: control, clock, log });

@@ -51,6 +51,8 @@ export class FakeControl implements ControlActions {
   connections_: ConnectionReport[] = [];
   reload_: () => Promise<ReloadResult> = async () => ({ generation: 4, changes: ['+ cluster chat'] });
   upgrade_: () => Promise<{ pid: number }> = async () => ({ pid: 4343 });
+  /** Of the drains to come. */
+  drainUntilMs: number | null = null;
   /** Runs at each status(): lets a drain make progress. */
   onStatus: () => void = () => {};
 
@@ -133,7 +135,7 @@ export class FakeControl implements ControlActions {
       this.#did(`drain ${cluster} ${id} ${deadlineMs}`, cluster, id, {
         admin: 'drain',
         state: 'draining',
-        drainUntilMs: 300_000,
+        drainUntilMs: this.drainUntilMs,
       }),
     undrain: (cluster: string, id: string): void =>
       this.#did(`undrain ${cluster} ${id}`, cluster, id, { admin: 'ready', state: 'up', drainUntilMs: null }),

@@ -30,7 +30,7 @@ export const addRun = (program: Command, { io, finish }: CommandContext): Comman
       const successor = isSuccessor(io.env);
       const examples =
         options.withExamples && !successor ? await (await import('../examples.ts')).startExamples() : null;
-      const code = await runSupervisor({
+      const running = runSupervisor({
         configPath: configPathOf(given),
         takeover: options.takeover ?? false,
         ...(options.workers !== undefined && { workers: options.workers }),
@@ -40,7 +40,12 @@ export const addRun = (program: Command, { io, finish }: CommandContext): Comman
           if (examples !== null) io.out.write(`${examples.lines(urlsOf(sockets), admin).join('\n')}\n`);
         },
       });
-      finish(code);
+      try {
+        finish(await running);
+      } catch (error) {
+        await examples?.[Symbol.asyncDispose]();
+        throw error;
+      }
     });
 
 function workerCount(text: string): number {

@@ -33,10 +33,12 @@ export interface Refusal {
   readonly code: ErrorCode;
   readonly detail: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Extension members of the problem. */
+  readonly members?: Readonly<Record<string, string>>;
 }
 
 /** RFC 9457. `type` is about:blank in effect, so `title` is the status in words; `code` is for programs. */
-export const problem = ({ status, code, detail, headers = {} }: Refusal): Answer => ({
+export const problem = ({ status, code, detail, headers = {}, members }: Refusal): Answer => ({
   status,
   type: PROBLEM_TYPE,
   body: `${JSON.stringify({
@@ -45,6 +47,7 @@ export const problem = ({ status, code, detail, headers = {} }: Refusal): Answer
     code,
     detail,
     retryable: ERRORS[code].retryable,
+    ...members,
   })}\n`,
   headers,
 });

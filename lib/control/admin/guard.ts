@@ -12,8 +12,8 @@ export interface GuardRules {
   /** Does one of our certificates speak for this name? Always false without TLS. */
   readonly certified: (host: string) => boolean;
   readonly tokenMatches: (presented: string) => boolean;
-  /** Where a person finds the token; part of the 401's advice. */
-  readonly tokenHint: string;
+  /** Where the token is kept; told only on loopback, where the CLI reads it from there. */
+  readonly tokenFile: string;
 }
 
 /** The part of a request that admission looks at. */
@@ -68,17 +68,18 @@ function credentialRefusal({ method, authorization, certificate }: Asked, rules:
   if (authorization !== undefined) {
     const presented = /^Bearer +([^\s]+) *$/i.exec(authorization)?.[1];
     if (presented !== undefined && rules.tokenMatches(presented)) return null;
-    return unauthorized(`this is not the token; ${rules.tokenHint}`, ', error="invalid_token"');
+    return unauthorized('this is not the token', rules, ', error="invalid_token"');
   }
   if (certificate || (rules.loopback && isRead(method))) return null;
-  return unauthorized(`send Authorization: Bearer TOKEN; ${rules.tokenHint}`);
+  return unauthorized('send Authorization: Bearer TOKEN', rules);
 }
 
 const forbidden = (detail: string): Refusal => ({ status: 403, code: 'FORBIDDEN', detail });
 
-const unauthorized = (detail: string, error = ''): Refusal => ({
+const unauthorized = (what: string, { loopback, tokenFile }: GuardRules, error = ''): Refusal => ({
   status: 401,
   code: 'UNAUTHORIZED',
-  detail,
+  detail: `${what}; the token is in ${loopback ? tokenFile : 'the file that admin.token_file names'}`,
   headers: { 'www-authenticate': `Bearer realm="leaseway"${error}` },
+  ...(loopback && { members: { tokenFile } }),
 });

@@ -92,6 +92,7 @@ export const Problem = z
     code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
     detail: z.string().describe('What is wrong and what to do'),
     retryable: z.boolean(),
+    tokenFile: z.string().optional().describe('With 401 on loopback: where the token is kept'),
   })
   .describe('RFC 9457');
 

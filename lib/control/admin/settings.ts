@@ -42,5 +42,5 @@ export const rulesOf = (settings: AdminSettings, endpoint: Endpoint): GuardRules
   boundHost: splitAddress(settings.config.address).host,
   certified: host => endpoint.certifies(host),
   tokenMatches: tokenCheck(settings.token),
-  tokenHint: `the token is in ${settings.tokenFile}`,
+  tokenFile: settings.tokenFile,
 });

@@ -7,7 +7,7 @@ const loopback: GuardRules = {
   boundHost: '127.0.0.1',
   certified: () => false,
   tokenMatches: presented => presented === 'right',
-  tokenHint: 'the token is in /state/admin-token',
+  tokenFile: '/state/admin-token',
 };
 const elsewhere: GuardRules = { ...loopback, loopback: false, boundHost: 'Admin.internal' };
 const withTls: GuardRules = {
@@ -107,4 +107,7 @@ t.test('a refusal for want of the token says where it is and how to send it', as
   const refusal = refusalOf({ ...asked, method: 'POST' }, loopback)!;
   t.match(refusal.detail, /Authorization: Bearer .*\/state\/admin-token/);
   t.equal(refusal.headers?.['www-authenticate'], 'Bearer realm="leaseway"');
+  t.same(refusal.members, { tokenFile: '/state/admin-token' });
+  const far = refusalOf({ ...asked, host: 'admin.internal' }, elsewhere)!;
+  t.notMatch(JSON.stringify(far), /state/, 'others are not told our paths');
 });

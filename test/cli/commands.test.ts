@@ -1,0 +1,274 @@
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { EXIT } from '../../lib/cli/exit-codes.ts';
+import { systemClock } from '../../lib/core/clock.ts';
+import { LeasewayError } from '../../lib/core/errors.ts';
+import { adminFixture, type Fixture, type FixtureOptions, TOKEN } from '../support/admin-fixture.ts';
+import { type CliRun, runCli } from '../support/run-cli.ts';
+
+type Test = Parameters<typeof adminFixture>[0];
+
+/** A running leaseway, and the CLI pointed at it with the token. */
+async function running(t: Test, options: FixtureOptions = {}) {
+  const fixture = await adminFixture(t, options);
+  const cli = (args: string[], more: CliRun = {}) =>
+    runCli(args, { ...more, env: { ...at(fixture), LEASEWAY_TOKEN: TOKEN, ...more.env } });
+  return { ...fixture, cli };
+}
+
+const at = ({ port }: Fixture) => ({ LEASEWAY_ADMIN: `http://127.0.0.1:${port}` });
+
+t.test('status shows the process and an aligned table of backends', async t => {
+  const { cli, control } = await running(t);
+  control.change('web', 'web-2', { state: 'down', failures: 3, healthDetail: 'bad \x1b[2J\n words' });
+  const { code, out, err } = await cli(['status']);
+  t.equal(code, EXIT.ok, err);
+  t.match(out, /^leaseway 0\.1\.0, process 4242, up .*, ready\n/);
+  t.match(out, /workers {4}2 of 2; 0 connections/);
+  const lines = out.trimEnd().split('\n').slice(-4);
+  t.match(lines[0], /^BACKEND {6}STATE {2}WEIGHT {2}IN FLIGHT {2}TUNNELS/);
+  t.match(lines[1], /^web\/web-1 {4}up {10}1 {10}2 {8}3 /);
+  t.match(lines[2], /down .* 3 {2}http:\/\/127\.0\.0\.1:9002 {2}bad ·\[2J· words$/, 'no control characters');
+  t.equal(lines[1]!.indexOf('http:'), lines[2]!.indexOf('http:'), 'columns are aligned');
+  t.notMatch(out, /\x1b/, 'no colours in a pipe');
+});
+
+t.test('status --json is the report, whole', async t => {
+  const { cli, control } = await running(t);
+  const { out } = await cli(['status', '--json']);
+  t.same(JSON.parse(out), { ...control.status_, revision: 7 });
+});
+
+t.test('status --watch goes on until it is interrupted', async t => {
+  const { cli } = await running(t);
+  const { out } = await cli(['status', '--watch', '--json'], {
+    onOut: (out, kill) => {
+      if (out.split('\n').length > 2) kill();
+    },
+  });
+  for (const line of out.trimEnd().split('\n')) t.equal(JSON.parse(line).pid, 4242);
+});
+
+t.test('status says why it is not ready and what is wrong with the configuration', async t => {
+  const { cli, control } = await running(t);
+  control.status_ = {
+    ...control.status_,
+    ready: false,
+    notReady: ['no listener'],
+    reloadProblems: ['leaseway.yaml:3:1 unknown key'],
+    backends: [],
+  };
+  const { out } = await cli(['status']);
+  t.match(out, /not ready \(no listener\)/);
+  t.match(out, /problem {4}leaseway\.yaml:3:1/);
+  t.match(out, /no backends\n$/);
+});
+
+t.test('drain and undrain say what they did', async t => {
+  const { cli, control } = await running(t);
+  const drained = await cli(['drain', 'web/web-1', '--deadline', '5m']);
+  t.equal(drained.code, EXIT.ok, drained.err);
+  t.match(drained.out, /^web\/web-1 drains: 2 requests and 3 tunnels left/);
+  const json = await cli(['drain', 'web/web-2', '--json']);
+  t.match(JSON.parse(json.out), { backend: { id: 'web-2', state: 'draining' } });
+  const back = await cli(['undrain', 'web/web-1']);
+  t.equal(back.out, 'web/web-1 is back in service: up\n');
+  t.same(control.calls, ['drain web web-1 300000', 'drain web web-2 undefined', 'undrain web web-1']);
+});
+
+t.test('drain --wait returns when nothing is left', async t => {
+  const { cli, control } = await running(t);
+  let looks = 0;
+  control.onStatus = () => {
+    const { backends } = control.status_;
+    const backend = backends.find(({ id }) => id === 'web-1')!;
+    if (backend.admin === 'drain' && ++looks > 1)
+      control.change('web', 'web-1', { inFlight: 0, tunnels: Math.max(0, backend.tunnels - 2) });
+  };
+  control.drainUntilMs = systemClock.wallMs() + 60_000;
+  const { code, out, err } = await cli(['drain', 'web/web-1', '--wait']);
+  t.equal(code, EXIT.ok, err);
+  t.match(
+    out,
+    /^web\/web-1 drains: 2 requests and 3 tunnels left, ended in (59s|1m) at the latest\nweb\/web-1 is empty after .*\n$/,
+  );
+});
+
+t.test('drain --wait fails when somebody ends the drain, and succeeds when the backend is gone', async t => {
+  const { cli, control } = await running(t);
+  let looks = 0;
+  control.onStatus = () => {
+    if (control.calls.length > 0 && ++looks === 2) control.change('web', 'web-1', { admin: 'ready' });
+  };
+  const ended = await cli(['drain', 'web/web-1', '--wait']);
+  t.equal(ended.code, EXIT.refused);
+  t.match(ended.err, /^leaseway: web\/web-1 drains no longer: it is set to ready\n$/);
+  control.change('chat', 'chat-1', { tunnels: 1 });
+  looks = 0;
+  control.onStatus = () => {
+    if (control.calls.includes('drain chat chat-1 undefined') && ++looks === 2)
+      control.status_ = { ...control.status_, backends: control.status_.backends.slice(0, 2) };
+  };
+  const gone = await cli(['drain', 'chat/chat-1', '--wait', '--json']);
+  t.equal(gone.code, EXIT.ok, gone.err);
+  t.match(JSON.parse(gone.out), { drained: true, tookMs: Number });
+});
+
+t.test('reload tells the changes, or every problem', async t => {
+  const { cli, control } = await running(t);
+  t.equal((await cli(['reload'])).out, 'reloaded, generation 4:\n  + cluster chat\n');
+  control.reload_ = async () => ({ generation: 4, changes: [] });
+  t.equal((await cli(['reload'])).out, 'reloaded: nothing changed\n');
+  control.reload_ = async () => {
+    throw new LeasewayError(
+      'CONFIG_INVALID',
+      'leaseway.yaml:3:1 unknown key\nclusters/a.yaml:1:1 no backend',
+    );
+  };
+  const refused = await cli(['reload']);
+  t.equal(refused.code, EXIT.configInvalid);
+  t.match(refused.err, /^leaseway: leaseway\.yaml:3:1 unknown key\nclusters\/a\.yaml:1:1 no backend\n$/);
+  t.equal(refused.out, '');
+});
+
+t.test('upgrade names the new process', async t => {
+  const { cli, control } = await running(t);
+  t.match((await cli(['upgrade'])).out, /^process 4343 serves now; process 4242 /);
+  t.same(JSON.parse((await cli(['upgrade', '--json'])).out), { pid: 4343, before: 4242 });
+  control.upgrade_ = async () => {
+    throw new LeasewayError('UPGRADE_FAILED', 'it ended with exit code 5');
+  };
+  const failed = await cli(['upgrade']);
+  t.equal(failed.code, EXIT.failed);
+  t.match(failed.err, /exit code 5/);
+});
+
+t.test('connections are listed, filtered and counted', async t => {
+  const { cli, control } = await running(t);
+  t.equal((await cli(['connections'])).out, 'no connections\n');
+  control.connections_ = [1, 2, 3].map(n => ({
+    id: `0-${n}`,
+    protocol: 'websocket',
+    client: '10.0.0.1',
+    route: 'all',
+    cluster: 'web',
+    backend: n === 3 ? 'web-2' : 'web-1',
+    slot: 0,
+    ageMs: 92_000,
+    bytesIn: 500,
+    bytesOut: 1_536,
+  }));
+  const { out } = await cli(['connections', '--backend', 'web/web-1', '--limit', '1']);
+  t.match(
+    out,
+    /0-1 {2}websocket {2}10\.0\.0\.1 {2}web\/web-1 {2}1m32s {2}500 B {2}1\.5 KiB {2}all\nand 1 more/,
+  );
+  t.match(JSON.parse((await cli(['connections', '--backend', 'web-2', '--json'])).out), { total: 1 });
+});
+
+t.test('the token is found by itself where the running leaseway keeps it', async t => {
+  const tokenFile = join(t.testdir(), 'admin-token');
+  writeFileSync(tokenFile, TOKEN, { mode: 0o600 });
+  const fixture = await adminFixture(t, { tokenFile });
+  const { code, err } = await runCli(['undrain', 'web/web-1'], { env: at(fixture) });
+  t.equal(code, EXIT.ok, err);
+});
+
+t.test('a file that leaseway would not name so is not read, whoever says so', async t => {
+  const tokenFile = join(t.testdir(), 'id_rsa');
+  writeFileSync(tokenFile, TOKEN, { mode: 0o600 });
+  const fixture = await adminFixture(t, { tokenFile });
+  const asked = await runCli(['undrain', 'web/web-1'], { env: at(fixture) });
+  t.equal(asked.code, EXIT.refused);
+  t.match(asked.err, /this needs the admin token: give it by --token-file .*; it is in .*id_rsa/);
+  const given = await runCli(['undrain', 'web/web-1', '--token-file', tokenFile], { env: at(fixture) });
+  t.equal(given.code, EXIT.ok, given.err);
+});
+
+t.test('address and token are found through the configuration', async t => {
+  const fixture = await adminFixture(t, { tokenFile: '/elsewhere/token' });
+  const dir = t.testdir({
+    'leaseway.yaml': `listeners: [{ address: "127.0.0.1:0" }]\nroutes: [{ respond: {} }]\nadmin: { address: "127.0.0.1:${fixture.port}", token_file: secret }\n`,
+  });
+  writeFileSync(join(dir, 'secret'), TOKEN, { mode: 0o600 });
+  const { code, err } = await runCli(['undrain', 'web/web-1', '--config', dir]);
+  t.equal(code, EXIT.ok, err);
+});
+
+t.test('exit codes tell scripts what happened', async t => {
+  const fixture = await running(t);
+  const { cli, control } = fixture;
+  const table: [args: string[], code: number, says: RegExp, env?: Record<string, string>][] = [
+    [['drain', 'web/nope'], EXIT.notFound, /web has no backend nope; it has web-1, web-2/],
+    [['drain', 'web-1'], EXIT.usage, /"web-1" names no backend: write CLUSTER\/BACKEND/],
+    [['drain', 'web/web-1', '--deadline', 'soon'], EXIT.usage, /expected a duration/],
+    [['drian', 'web/web-1'], EXIT.usage, /Did you mean drain/],
+    [['status', '--jsn'], EXIT.usage, /unknown option/],
+    [['connections', '--limit', '0'], EXIT.usage, /1 to 10000/],
+    [['run', '--workers', 'many'], EXIT.usage, /1 to 64/],
+    [
+      ['drain', 'web/web-1'],
+      EXIT.refused,
+      /the token was refused/,
+      { LEASEWAY_TOKEN: 'wrong-token-0123456789' },
+    ],
+    [['status', '--token-file', '/nowhere/token'], EXIT.usage, /no token file \/nowhere\/token/],
+    [
+      ['status', '--admin', 'http://127.0.0.1:1'],
+      EXIT.unreachable,
+      /no leaseway answers at http:\/\/127\.0\.0\.1:1 .*leaseway run/,
+    ],
+    [['status', '--admin', 'ftp://x'], EXIT.usage, /is no URL/],
+    [['validate', '/nowhere'], EXIT.usage, /^$/],
+  ];
+  for (const [args, code, says, env = {}] of table) {
+    const result = await cli(args, { env });
+    t.equal(result.code, code, `${args.join(' ')}: ${result.err}`);
+    t.match(result.err, says, args.join(' '));
+  }
+  control.status_ = { ...control.status_ };
+  t.same(control.calls, []);
+});
+
+t.test('a state that changed between look and write is not overwritten', async t => {
+  const { cli, control } = await running(t);
+  // Somebody else acts right after our look.
+  control.onStatus = () => {
+    queueMicrotask(() => {
+      control.revision += 1;
+    });
+  };
+  const { code, err } = await cli(['drain', 'web/web-1']);
+  t.equal(code, EXIT.refused);
+  t.match(err, /somebody changed the state meanwhile: look again and repeat/);
+});
+
+t.test('schema and completion are printed', async t => {
+  const [root, cluster, bash, fish] = await Promise.all([
+    runCli(['schema']),
+    runCli(['schema', 'cluster']),
+    runCli(['completion', 'bash']),
+    runCli(['completion', 'fish']),
+  ]);
+  t.ok(JSON.parse(root.out).properties.listeners);
+  t.ok(JSON.parse(cluster.out).properties.backends);
+  t.match(fish.out, /complete -c leaseway -n __fish_use_subcommand -f -a drain -d /);
+  const complete = (...words: string[]): string =>
+    execFileSync('bash', [
+      '-c',
+      `${bash.out}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _leaseway; echo "\${COMPREPLY[*]}"`,
+      'bash',
+      'leaseway',
+      ...words,
+    ]).toString();
+  t.equal(complete('un'), 'undrain\n');
+  t.match(complete('drain', '--d'), /^--deadline\n$/);
+});
+
+t.test('help documents every exit code', async t => {
+  const { out, code } = await runCli(['--help']);
+  t.equal(code, EXIT.ok);
+  for (const exit of Object.values(EXIT)) t.match(out, new RegExp(`^ +${exit} {2}\\w`, 'm'));
+});
