@@ -1,6 +1,7 @@
 // One HTTP/2 connection: its streams, what they may hold together, what its client may do to us, and how it ends.
 
 import http2, { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { lingeringClose } from '../listener/linger.ts';
 import { isRefusal } from '../listener/refusal.ts';
 import { type Accepted, type Session, type SessionEnv, unsentBytes } from '../listener/session.ts';
 import { Stall } from '../listener/stall.ts';
@@ -10,7 +11,8 @@ import { checkHead } from './head.ts';
 import { Http2Incoming, type Http2Owner } from './incoming.ts';
 import { refuseStream } from './refuse.ts';
 
-const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_FLAG_END_STREAM } = constants;
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM } =
+  constants;
 
 /** Answer bytes of all streams together that wait for the client. */
 const SESSION_BUFFER_BYTES = 1024 * 1024;
@@ -24,7 +26,7 @@ const WINDOW_BYTES = 256 * 1024;
 const EVERY_STREAM = 2 ** 31 - 1;
 /** For requests that left before the first GOAWAY arrived, and for the last bytes of a connection that ends. */
 const GRACE_MS = 1000;
-const LINGER_MS = 2000;
+const LINGER_MS = 3000;
 
 export class Http2Connection implements Session, Http2Owner {
   readonly connection: ClientConnection;
@@ -45,6 +47,8 @@ export class Http2Connection implements Session, Http2Owner {
   /** When GOAWAY began; 0 before. */
   #drainingMs = 0;
   #endedMs = 0;
+  /** The socket is being closed, or may be destroyed at once. */
+  #lingering = false;
 
   constructor(accepted: Accepted, env: SessionEnv) {
     this.connection = accepted.connection;
@@ -70,8 +74,9 @@ export class Http2Connection implements Session, Http2Owner {
     session.on('error', (error: Error) => this.#onError(error));
     session.on('frameError', () => {});
     accepted.socket.on('close', () => {
-      this.#endedMs = 1;
+      this.#endedMs ||= this.#env.clock.monotonicMs();
     });
+    this.#lingerWhenDestroyed();
   }
 
   get tunnels(): number {
@@ -115,14 +120,15 @@ export class Http2Connection implements Session, Http2Owner {
   }
 
   destroy(): void {
-    this.#endedMs ||= 1;
+    this.#lingering = true;
+    this.#endedMs ||= this.#env.clock.monotonicMs();
     this.#session.destroy();
     this.#raw.destroy();
   }
 
   sweep(nowMs: number): void {
     if (this.#endedMs !== 0) {
-      if (nowMs - this.#endedMs >= LINGER_MS) this.#raw.destroy();
+      if (nowMs - this.#endedMs >= LINGER_MS) this.destroy();
       return;
     }
     const { limits } = this.#env;
@@ -143,6 +149,11 @@ export class Http2Connection implements Session, Http2Owner {
 
   #onStream(stream: ServerHttp2Stream, flags: number, raw: unknown): void {
     const now = this.#env.clock.monotonicMs();
+    // Still in the same turn as the end: its batch of frames goes on.
+    if (this.#endedMs !== 0) {
+      stream.on('error', () => {});
+      return stream.close(NGHTTP2_REFUSED_STREAM);
+    }
     // Node tells of a stream a moment late: a client that resets at once would never be counted.
     if (stream.destroyed || stream.closed) {
       stream.on('error', () => {});
@@ -198,9 +209,26 @@ export class Http2Connection implements Session, Http2Owner {
     this.#endedMs = this.#env.clock.monotonicMs();
     this.#env.ledger.add('h2GoawaysSent', 1);
     this.#env.handler.refused(this.connection, { code: 'TOO_MANY_REQUESTS', detail }, 0);
-    // Closed first: node then ends the socket instead of destroying it, and the GOAWAY arrives.
-    this.#session.close();
-    this.#session.destroy(undefined, code);
+    if (this.#session.destroyed) return;
+    this.#session.goaway(code);
+    // In the next turn: destroyed from within one of its own callbacks the session never writes the GOAWAY. Null, not
+    // undefined, which would become NO_ERROR.
+    setImmediate(() => this.#session.destroy(null as never, code));
+  }
+
+  /**
+   * Node destroys the socket right behind a GOAWAY, whoever asked for it. With unread bytes of a flood that is a reset,
+   * and the client never learns why; so the first destruction after the session's end becomes a lingering close.
+   */
+  #lingerWhenDestroyed(): void {
+    const socket = this.#socket;
+    const destroy = socket.destroy;
+    socket.destroy = error => {
+      if (this.#lingering || !this.#session.destroyed) return destroy.call(socket, error);
+      this.#lingering = true;
+      lingeringClose(socket, this.#env.clock);
+      return socket;
+    };
   }
 
   #close(): void {
