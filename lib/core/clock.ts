@@ -13,7 +13,12 @@ export interface Clock {
  * performance.now() counts from the start of its own thread. The system's monotonic clock underneath is one for all, so
  * each thread adds, once, what lies between; the wall clock (performance.timeOrigin) takes no part, since it may step.
  */
-const THREAD_START_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+const THREAD_START_MS = Math.max(threadStartMs(), threadStartMs(), threadStartMs());
+
+/** Too small by the time between the two readings, which is long at the first call; so the largest of a few is taken. */
+function threadStartMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6 - performance.now();
+}
 
 export const systemClock: Clock = {
   monotonicMs: () => THREAD_START_MS + performance.now(),

@@ -26,11 +26,15 @@ export class HashRing {
 
   /** At most 65,536 candidates. */
   constructor(candidates: readonly Candidate[]) {
-    const perWeight = pointsPerWeight(candidates);
-    const points = Float64Array.from(allPoints(candidates, perWeight)).sort();
+    const points = allPoints(candidates, pointsPerWeight(candidates)).sort();
     this.size = points.length;
-    this.#hashes = Uint32Array.from(points, point => Math.floor(point / 65_536));
-    this.owners = Uint16Array.from(points, point => point % 65_536);
+    this.#hashes = new Uint32Array(this.size);
+    this.owners = new Uint16Array(this.size);
+    for (let position = 0; position < this.size; position++) {
+      const hash = Math.floor(points[position]! / 65_536);
+      this.#hashes[position] = hash;
+      this.owners[position] = points[position]! - hash * 65_536;
+    }
     const bits = Math.max(1, Math.ceil(Math.log2(Math.max(2, this.size))));
     this.#shift = 32 - bits;
     this.#starts = new Uint32Array(2 ** bits);
@@ -57,11 +61,14 @@ function pointsPerWeight(candidates: readonly Candidate[]): number {
 }
 
 /** hash × 65,536 + index, so that one numeric sort orders them, ties by index. */
-function* allPoints(candidates: readonly Candidate[], perWeight: number): Generator<number> {
-  for (const [index, { id, weight }] of candidates.entries()) {
-    const hash = hash32(id);
-    const count = Math.max(1, Math.round(weight * perWeight));
-    for (let point = 0; point < count; point++)
-      yield mix32(hash ^ mix32(hash + Math.imul(point, GOLDEN))) * 65_536 + index;
+function allPoints(candidates: readonly Candidate[], perWeight: number): Float64Array {
+  const counts = candidates.map(({ weight }) => Math.max(1, Math.round(weight * perWeight)));
+  const points = new Float64Array(counts.reduce((sum, count) => sum + count, 0));
+  let next = 0;
+  for (let index = 0; index < counts.length; index++) {
+    const hash = hash32(candidates[index]!.id);
+    for (let point = 0; point < counts[index]!; point++)
+      points[next++] = mix32(hash ^ mix32(hash + Math.imul(point, GOLDEN))) * 65_536 + index;
   }
+  return points;
 }
