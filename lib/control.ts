@@ -173,7 +173,10 @@ async function main(): Promise<void> {
         return actions.upgraded(command.requestId, command);
       case 'draining':
         actions.leaving = true;
-        if (command.successor) void admin?.close();
+        if (command.successor) {
+          plane.standDown();
+          void admin?.close();
+        }
         return;
       case 'stop':
         return void stop();

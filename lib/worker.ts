@@ -92,7 +92,7 @@ function obey(order: Order, report: (report: Report) => void): void {
         items: plane.tunnels.list(order.limit),
       });
     case 'end-tunnels':
-      return plane.tunnels.endSlots(new Set(order.slots), order.perSecond);
+      return plane.tunnels.endSlots(order.endings);
     case 'end-connection':
       return void plane.tunnels.end(order.id);
     case 'reopen-logs':

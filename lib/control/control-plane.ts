@@ -53,6 +53,7 @@ export class ControlPlane implements AsyncDisposable {
   #listenFailures: readonly string[] = [];
   #serving: readonly { readonly address: string; readonly port: number }[] = [];
   #revision = 1;
+  #stoodDown = false;
 
   private constructor(parts: ControlPlaneParts, config: ProxyConfig, tls: TlsMaterial) {
     const { clock, log, stateDir, registry, certificates } = parts;
@@ -134,6 +135,12 @@ export class ControlPlane implements AsyncDisposable {
     this.#publish();
   }
 
+  /** A successor decides from now on: this plane keeps its workers' board alive and writes nothing down any more. */
+  standDown(): void {
+    this.#stoodDown = true;
+    this.#watch?.[Symbol.dispose]();
+  }
+
   servingOn(addresses: readonly { readonly address: string; readonly port: number }[]): void {
     this.#serving = addresses;
   }
@@ -205,9 +212,10 @@ export class ControlPlane implements AsyncDisposable {
 
   #tick(): void {
     const { board, registry, links } = this.#parts;
+    if (this.#stoodDown) return board.heartbeat();
     board.publish(registry.tick());
     board.heartbeat();
-    for (const { slots, perSecond } of registry.tunnelsToEnd()) links.endTunnels(slots, perSecond);
+    links.endTunnels(registry.tunnelsToEnd());
   }
 
   #publish(): void {

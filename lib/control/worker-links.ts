@@ -2,7 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { Clock } from '../core/clock.ts';
-import type { ConnectionReport, Order, Report, SpanRecord } from '../orders/messages.ts';
+import type { ConnectionReport, Order, Report, SpanRecord, TunnelEnding } from '../orders/messages.ts';
 import type { Snapshot } from '../orders/snapshot.ts';
 
 /** A worker that hangs must not hang the answer to an operator. */
@@ -33,6 +33,7 @@ export class WorkerLinks {
   readonly #questions = new Map<number, Question>();
   #nextQuestion = 1;
   #snapshot: Snapshot | null = null;
+  #ending = false;
 
   constructor(clock: Clock, events: LinkEvents) {
     this.#clock = clock;
@@ -77,10 +78,14 @@ export class WorkerLinks {
     for (const port of this.#ports.values()) port.postMessage(order);
   }
 
-  /** Ends tunnels at `perSecond` over all workers. */
-  endTunnels(slots: readonly number[], perSecond: number): void {
-    const share = Math.max(1, Math.ceil(perSecond / Math.max(1, this.#ports.size)));
-    this.broadcast({ kind: 'end-tunnels', slots, perSecond: share });
+  /** What `perSecond` says is over all workers: each takes its share. */
+  endTunnels(endings: readonly TunnelEnding[]): void {
+    // The empty truth is told once.
+    if (endings.length === 0 && !this.#ending) return;
+    this.#ending = endings.length > 0;
+    const workers = Math.max(1, this.#ports.size);
+    const shares = endings.map(({ slots, perSecond }) => ({ slots, perSecond: perSecond / workers }));
+    this.broadcast({ kind: 'end-tunnels', endings: shares });
   }
 
   /** Live connections of all workers, at most `limit` of each; a worker that does not answer in time is left out. */

@@ -21,13 +21,19 @@ export interface ConnectionReport {
   readonly bytesOut: number;
 }
 
+/** Tunnels of these slots end, `perSecond` a second. */
+export interface TunnelEnding {
+  readonly slots: readonly number[];
+  readonly perSecond: number;
+}
+
 /** Control → worker, on the port between them. */
 export type Order =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
   /** Answered by `connections` with the same `requestId`. */
   | { readonly kind: 'list-connections'; readonly requestId: number; readonly limit: number }
-  /** End the tunnels of these slots, `perSecond` a second from this worker. */
-  | { readonly kind: 'end-tunnels'; readonly slots: readonly number[]; readonly perSecond: number }
+  /** The tunnels that are to leave, all of them each time: what is not named any more stays. */
+  | { readonly kind: 'end-tunnels'; readonly endings: readonly TunnelEnding[] }
   /** Close one connection by its report's id. */
   | { readonly kind: 'end-connection'; readonly id: string }
   /** The access log was rotated. */

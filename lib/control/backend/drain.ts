@@ -1,16 +1,12 @@
 // When a backend's tunnels must begin to end, so that at the cluster's pace they are gone by the deadline.
 
+import type { TunnelEnding } from '../../orders/messages.ts';
+
 export interface TunnelHolder {
   readonly slot: number;
   readonly tunnels: number;
   /** Unix ms; 0 for at once (gone, or taken out). */
   readonly endByMs: number;
-}
-
-export interface TunnelEnding {
-  readonly slots: readonly number[];
-  /** Over all workers. */
-  readonly perSecond: number;
 }
 
 /** For orders to arrive and closing handshakes to finish. */

@@ -1,7 +1,7 @@
-// The live tunnels of one worker: listed for operators, ended one after the other when their backend leaves.
+// The live tunnels of one worker: listed for operators, ended one after the other when their backend or this process leaves.
 
 import type { Clock } from '../../core/clock.ts';
-import type { ConnectionReport } from '../../orders/messages.ts';
+import type { ConnectionReport, TunnelEnding } from '../../orders/messages.ts';
 import type { LiveTunnel } from './live-tunnel.ts';
 
 /** What is known of a tunnel when it opens. */
@@ -20,7 +20,14 @@ interface Entry {
   readonly sinceMs: number;
 }
 
-/** RFC 6455, section 7.4.1 and the IANA registry: 1012 Service Restart, the client should come back with a delay. */
+/** Some backends' tunnels, or all, leaving at one pace; the credit is what the pace has allowed and not yet been used. */
+interface Leaving {
+  readonly slots: readonly number[] | 'all';
+  readonly perSecond: number;
+  credit: number;
+}
+
+/** IANA's registry of RFC 6455 close codes: the service restarts, the client should come back after a random delay. */
 const SERVICE_RESTART = 1012;
 const TICK_MS = 100;
 
@@ -28,10 +35,10 @@ export class TunnelRegistry {
   readonly #clock: Clock;
   readonly #row: number;
   readonly #live = new Map<string, Entry>();
-  /** To be ended, in order; those that end by themselves meanwhile drop out. */
-  readonly #leaving = new Set<Entry>();
-  #perSecond = 0;
-  #credit = 0;
+  /** By backend, those that have not been told to end. */
+  readonly #staying = new Map<number, Set<Entry>>();
+  #leaving: readonly Leaving[] = [];
+  #everyone: Leaving | null = null;
   #timer: Disposable | null = null;
   #next = 1;
 
@@ -48,9 +55,11 @@ export class TunnelRegistry {
     const id = `${this.#row}-${this.#next++}`;
     const entry: Entry = { id, facts, tunnel, sinceMs: this.#clock.monotonicMs() };
     this.#live.set(id, entry);
+    const staying = this.#staying.get(facts.slot) ?? new Set();
+    this.#staying.set(facts.slot, staying.add(entry));
     tunnel.onClose(() => {
       this.#live.delete(id);
-      this.#leaving.delete(entry);
+      this.#unstay(entry);
     });
   }
 
@@ -59,14 +68,8 @@ export class TunnelRegistry {
     for (const { id, facts, tunnel, sinceMs } of this.#live.values()) {
       if (reports.length >= limit) break;
       const ageMs = Math.round(this.#clock.monotonicMs() - sinceMs);
-      reports.push({
-        id,
-        protocol: 'websocket',
-        ...facts,
-        ageMs,
-        bytesIn: tunnel.bytesIn,
-        bytesOut: tunnel.bytesOut,
-      });
+      const { bytesIn, bytesOut } = tunnel;
+      reports.push({ id, protocol: 'websocket', ...facts, ageMs, bytesIn, bytesOut });
     }
     return reports;
   }
@@ -74,18 +77,24 @@ export class TunnelRegistry {
   /** Ends one by its id; false when there is none. */
   end(id: string): boolean {
     const entry = this.#live.get(id);
-    entry?.tunnel.end(SERVICE_RESTART);
+    if (entry !== undefined) this.#end(entry);
     return entry !== undefined;
   }
 
-  /** Ends the tunnels to these backends, `perSecond` a second; said again, it goes on at the new pace. */
-  endSlots(slots: ReadonlySet<number>, perSecond: number): void {
-    this.#endWhere(entry => slots.has(entry.facts.slot), perSecond);
+  /** Which backends' tunnels leave, at which pace: the whole truth each time, so that an undrain ends an ending. */
+  endSlots(endings: readonly TunnelEnding[]): void {
+    const before = this.#leaving;
+    this.#leaving = endings.map(({ slots, perSecond }) => {
+      const same = before.find(one => one.slots !== 'all' && one.slots.includes(slots[0]!));
+      return { slots, perSecond, credit: same?.credit ?? 0 };
+    });
+    this.#wind();
   }
 
   /** Ends them all. */
   endAll(perSecond: number): void {
-    this.#endWhere(() => true, perSecond);
+    this.#everyone = { slots: 'all', perSecond, credit: 0 };
+    this.#wind();
   }
 
   destroyAll(): number {
@@ -94,23 +103,40 @@ export class TunnelRegistry {
     return cut;
   }
 
-  #endWhere(leaves: (entry: Entry) => boolean, perSecond: number): void {
-    for (const entry of this.#live.values()) if (leaves(entry)) this.#leaving.add(entry);
-    this.#perSecond = perSecond;
-    if (this.#timer === null && this.#leaving.size > 0) this.#tick();
+  #wind(): void {
+    if (this.#timer === null && (this.#everyone !== null || this.#leaving.length > 0)) this.#tick();
   }
 
   /** A steady trickle: clients that come back all at once are what a drain must not cause. */
   #tick(): void {
     this.#timer = null;
-    this.#credit += (this.#perSecond * TICK_MS) / 1000;
-    for (const entry of this.#leaving) {
-      if (this.#credit < 1) break;
-      this.#credit -= 1;
-      this.#leaving.delete(entry);
-      entry.tunnel.end(SERVICE_RESTART);
+    if (this.#everyone === null && this.#leaving.length === 0) return;
+    for (const group of this.#leaving) this.#advance(group);
+    if (this.#everyone !== null) this.#advance(this.#everyone);
+    this.#timer = this.#clock.after(TICK_MS, () => this.#tick());
+  }
+
+  #advance(group: Leaving): void {
+    group.credit += (group.perSecond * TICK_MS) / 1000;
+    const slots = group.slots === 'all' ? [...this.#staying.keys()] : group.slots;
+    for (const slot of slots) {
+      for (const entry of this.#staying.get(slot) ?? []) {
+        if (group.credit < 1) return;
+        group.credit -= 1;
+        this.#end(entry);
+      }
     }
-    if (this.#leaving.size > 0) this.#timer = this.#clock.after(TICK_MS, () => this.#tick());
-    else this.#credit = 0;
+    // A pace is not saved up for those that come later.
+    group.credit = Math.min(group.credit, 1);
+  }
+
+  #end(entry: Entry): void {
+    this.#unstay(entry);
+    entry.tunnel.end(SERVICE_RESTART);
+  }
+
+  #unstay(entry: Entry): void {
+    const staying = this.#staying.get(entry.facts.slot);
+    if (staying?.delete(entry) && staying.size === 0) this.#staying.delete(entry.facts.slot);
   }
 }
