@@ -42,7 +42,8 @@ export async function waitUntilEmpty(wait: DrainWait, io: CliIo): Promise<{ drai
   }
   const tookMs = io.clock.monotonicMs() - startMs;
   if (draw) io.out.write('\r\x1b[K');
-  if (!quiet) io.out.write(`${target} is empty after ${shortDuration(tookMs)}\n`);
+  // Nothing was left to begin with: that has been said.
+  if (!quiet && most > 0) io.out.write(`${target} is empty after ${shortDuration(tookMs)}\n`);
   return { drained: true, tookMs };
 }
 

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { EXIT } from '../../lib/cli/exit-codes.ts';
+import { EXIT, EXIT_SAYS } from '../../lib/cli/exit-codes.ts';
 import { systemClock } from '../../lib/core/clock.ts';
 import { LeasewayError } from '../../lib/core/errors.ts';
 import { adminFixture, type Fixture, type FixtureOptions, TOKEN } from '../support/admin-fixture.ts';
@@ -198,8 +198,7 @@ t.test('address and token are found through the configuration', async t => {
 });
 
 t.test('exit codes tell scripts what happened', async t => {
-  const fixture = await running(t);
-  const { cli, control } = fixture;
+  const { cli, control } = await running(t);
   const table: [args: string[], code: number, says: RegExp, env?: Record<string, string>][] = [
     [['drain', 'web/nope'], EXIT.notFound, /web has no backend nope; it has web-1, web-2/],
     [['drain', 'web-1'], EXIT.usage, /"web-1" names no backend: write CLUSTER\/BACKEND/],
@@ -223,12 +222,11 @@ t.test('exit codes tell scripts what happened', async t => {
     [['status', '--admin', 'ftp://x'], EXIT.usage, /is no URL/],
     [['validate', '/nowhere'], EXIT.usage, /^$/],
   ];
-  for (const [args, code, says, env = {}] of table) {
-    const result = await cli(args, { env });
-    t.equal(result.code, code, `${args.join(' ')}: ${result.err}`);
-    t.match(result.err, says, args.join(' '));
-  }
-  control.status_ = { ...control.status_ };
+  const results = await Promise.all(table.map(([args, , , env = {}]) => cli(args, { env })));
+  table.forEach(([args, code, says], i) => {
+    t.equal(results[i]!.code, code, `${args.join(' ')}: ${results[i]!.err}`);
+    t.match(results[i]!.err, says, args.join(' '));
+  });
   t.same(control.calls, []);
 });
 
@@ -267,7 +265,9 @@ t.test('schema and completion are printed', async t => {
   t.match(complete('drain', '--d'), /^--deadline\n$/);
 });
 
-t.test('help documents every exit code', async t => {
+t.test('help and the README document every exit code', async t => {
+  const readme = readFileSync(join(import.meta.dirname, '../../lib/cli/README.md'), 'utf8');
+  for (const [exit, says] of Object.entries(EXIT_SAYS)) t.match(readme, `| ${exit} | ${says} |`);
   const { out, code } = await runCli(['--help']);
   t.equal(code, EXIT.ok);
   for (const exit of Object.values(EXIT)) t.match(out, new RegExp(`^ +${exit} {2}\\w`, 'm'));

@@ -37,7 +37,7 @@ export const addRun = (program: Command, { io, finish }: CommandContext): Comman
         ...(examples !== null && { examplesPid: examples.pid }),
         onServing(sockets, admin) {
           if (options.json) io.out.write(`${servingLine(sockets, admin)}\n`);
-          if (examples !== null) io.out.write(`${examples.lines(urlsOf(sockets), admin).join('\n')}\n`);
+          else if (examples !== null) io.out.write(`${examples.lines(urlsOf(sockets), admin).join('\n')}\n`);
         },
       });
       try {
