@@ -267,7 +267,8 @@ t.test('schema and completion are printed', async t => {
 
 t.test('help and the README document every exit code', async t => {
   const readme = readFileSync(join(import.meta.dirname, '../../lib/cli/README.md'), 'utf8');
-  for (const [exit, says] of Object.entries(EXIT_SAYS)) t.match(readme, `| ${exit} | ${says} |`);
+  for (const [exit, says] of Object.entries(EXIT_SAYS))
+    t.ok(new RegExp(`^\\| *${exit} *\\| ${says} *\\|$`, 'm').test(readme), says);
   const { out, code } = await runCli(['--help']);
   t.equal(code, EXIT.ok);
   for (const exit of Object.values(EXIT)) t.match(out, new RegExp(`^ +${exit} {2}\\w`, 'm'));
