@@ -1,5 +1,6 @@
 // The control thread: reads the configuration, knows the backends, keeps the board, answers operators. Wires, decides nothing.
 
+import { resolve } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadConfig } from './config/load.ts';
 import { formatProblem } from './config/problem.ts';
@@ -92,7 +93,7 @@ async function main(): Promise<void> {
   let plane: ControlPlane | null = null;
   const actions = new Actions({
     version: VERSION,
-    configPath: birth.configPath,
+    configPath: resolve(birth.configPath),
     startedMs: birth.startedMs,
     workerRows: board.shape.workers,
     board: controlBoard,
