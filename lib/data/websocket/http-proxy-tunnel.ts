@@ -75,9 +75,21 @@ export class HttpProxyTunnel implements LiveTunnel {
     this.#handshake = handshake;
     // http-proxy joins paths and folds double slashes; the target goes out as it is.
     handshake.path = this.#request.head.target;
-    // Both come before http-proxy's own listeners.
+    // Before http-proxy's own listener, which writes the 101 from what it finds.
     handshake.on('upgrade', (answer, backend) => this.#accepted(answer, backend));
-    handshake.on('response', answer => this.#refused(answer));
+  }
+
+  /** http-proxy has set its listeners; ours come after them from now on. */
+  wired(): void {
+    // Its relay of a refusal copies Transfer-Encoding beside a body that is decoded already.
+    this.#handshake?.removeAllListeners('response');
+    this.#handshake?.on('response', answer => this.#refused(answer));
+    // Not earlier: an observer that comes before the pipe would get, alone, what http-proxy puts back for the pipe.
+    this.#handshake?.on('upgrade', (_answer, backend) => {
+      if (this.#phase !== 'open') return;
+      this.#client.on('data', this.#watchIn);
+      backend.on('data', this.#watchOut);
+    });
   }
 
   /** http-proxy's error listener; it ends the client's socket as soon as this returns. */
@@ -104,8 +116,6 @@ export class HttpProxyTunnel implements LiveTunnel {
     this.#pair = new SocketPair(this.#client, backend, this.#tools.clock, end =>
       this.#finish(end.kind, end.detail),
     );
-    this.#client.on('data', this.#watchIn);
-    backend.on('data', this.#watchOut);
     this.#idle = watchIdle(
       this.#tools.clock,
       this.#request.idleMs,
@@ -115,8 +125,6 @@ export class HttpProxyTunnel implements LiveTunnel {
   }
 
   #refused(answer: IncomingMessage): void {
-    // http-proxy's own listener comes next and looks at this. It would copy Transfer-Encoding beside a decoded body.
-    (answer as { upgrade?: boolean }).upgrade = true;
     if (this.#phase !== 'handshake') {
       answer.resume();
       return;
