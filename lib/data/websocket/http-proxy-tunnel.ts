@@ -107,15 +107,15 @@ export class HttpProxyTunnel implements LiveTunnel {
     this.#settled('open');
     this.status = 101;
     this.#backend = backend;
+    this.#pair = new SocketPair(this.#client, backend, this.#tools.clock, end =>
+      this.#finish(end.kind, end.detail),
+    );
     // http-proxy writes the 101 from these.
     (answer as { headers: unknown }).headers = {
       ...listed(this.#request.answered({ status: 101, fields: siftAnswerFields(answer.rawHeaders).fields })),
       Connection: 'Upgrade',
       Upgrade: 'websocket',
     };
-    this.#pair = new SocketPair(this.#client, backend, this.#tools.clock, end =>
-      this.#finish(end.kind, end.detail),
-    );
     this.#idle = watchIdle(
       this.#tools.clock,
       this.#request.idleMs,

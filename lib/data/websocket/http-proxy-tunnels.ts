@@ -90,6 +90,7 @@ export class HttpProxyTunnels {
           options,
           error => tunnel.failed(error),
         );
+        tunnel.wired();
       } catch (error) {
         tunnel.failed(error);
       }
