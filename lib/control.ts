@@ -15,6 +15,7 @@ import { CertificateStore, type TlsMaterial } from './control/secrets/certificat
 import { WorkerLinks } from './control/worker-links.ts';
 import { systemClock } from './core/clock.ts';
 import { LeasewayError, messageOf } from './core/errors.ts';
+import { listenError } from './core/listen-error.ts';
 import type { Log } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import type { ControlBirth, ControlCommand, ControlNotice } from './orders/messages.ts';
@@ -43,7 +44,7 @@ async function firstConfig(): Promise<{ config: ProxyConfig; files: readonly str
     return loaded;
   }
   if (birth.inherited !== null) return { config: birth.inherited.config, files: loaded.files };
-  notify({ kind: 'refused', error: loaded.problems.map(formatProblem).join('\n') });
+  notify({ kind: 'refused', code: 'CONFIG_INVALID', error: loaded.problems.map(formatProblem).join('\n') });
   return null;
 }
 
@@ -111,10 +112,16 @@ async function main(): Promise<void> {
       admin = createAdminServer({ ...settings, actions, clock, log: currentLog });
       const { adminSocket } = birth;
       const inherits = adminSocket !== null && adminSocket.address === config.admin.address;
-      notify({
-        kind: 'admin-listening',
-        socket: await admin.listen(inherits ? { fd: adminSocket.fd } : { address: config.admin.address }),
+      const source = inherits ? { fd: adminSocket.fd } : { address: config.admin.address };
+      const socket = await admin.listen(source).catch(error => {
+        if (error instanceof LeasewayError) throw error;
+        throw new LeasewayError(
+          'LISTEN_FAILED',
+          `admin ${config.admin.address}: ${listenError(error)}`,
+          error,
+        );
       });
+      notify({ kind: 'admin-listening', socket });
     } else {
       const socket = await admin.update(settings);
       if (socket !== null) notify({ kind: 'admin-listening', socket });
@@ -219,7 +226,8 @@ main().catch(error => {
   if (birth.inherited === null) {
     notify({
       kind: 'refused',
-      error: `leaseway: ${error instanceof LeasewayError ? error.detail : (error.stack ?? messageOf(error))}`,
+      code: error instanceof LeasewayError ? error.code : 'INTERNAL',
+      error: `leaseway: ${error instanceof LeasewayError ? error.message : (error.stack ?? messageOf(error))}`,
     });
   } else throw error;
 });

@@ -93,6 +93,7 @@ class Supervisor {
     });
     this.#startControl();
     const code = await done;
+    this.#leaving = 'stopping';
     clearInterval(alive);
     for (const [name, act] of signals) process.off(name, act);
     await Promise.all([...this.#workers.values(), this.#control].map(thread => thread?.terminate()));
@@ -141,7 +142,7 @@ class Supervisor {
         return;
       case 'refused':
         process.stderr.write(`${notice.error}\n`);
-        return this.#finish(EXIT_CONFIG_INVALID);
+        return this.#finish(notice.code === 'CONFIG_INVALID' ? EXIT_CONFIG_INVALID : 1);
       case 'admin-listening':
         this.#admin = notice.socket;
         return this.#announceIfServing();
@@ -212,8 +213,10 @@ class Supervisor {
     this.#workerBackoff.set(row, started(this.#workerBackoff.get(row), this.#clock.monotonicMs()));
     // Each inherited socket goes to one worker, all sockets to some worker: a queue nobody accepts from would strand clients.
     const inherited = this.#serving ? [] : inheritedFor(this.#inherited, row, this.#count);
+    // The first bind finds out whether somebody else has the port; the sockets that share it would not.
+    const exclusive = row === 0 && !this.#serving && this.#inherited === null && !this.#options.takeover;
     const worker = new WorkerThread(
-      { board: this.#board!, row, workers: this.#count, inherited, ports: { ...this.#ports } },
+      { board: this.#board!, row, workers: this.#count, inherited, ports: { ...this.#ports }, exclusive },
       {
         ready: sockets => this.#onWorkerReady(row, sockets),
         listenFailed: (address, error) => this.#onListenFailed(address, error),

@@ -42,6 +42,7 @@ const listeners = new Listeners(
   { handler: plane, clock, log: currentLog, ledger, clients },
   birth.inherited,
   birth.ports,
+  birth.exclusive,
 );
 let logOf = '';
 let accessLogOf = 'off';

@@ -64,6 +64,7 @@ export const ERRORS = {
   INTERNAL: { status: 500, retryable: false, says: 'the proxy failed; its log has the reason' },
   // operating it
   CONFIG_INVALID: { status: 422, retryable: false, says: 'the configuration is not valid' },
+  LISTEN_FAILED: { status: 500, retryable: true, says: 'cannot listen' },
   ALREADY_RUNNING: { status: 409, retryable: false, says: 'another leaseway holds this state directory' },
   UPGRADE_FAILED: {
     status: 500,

@@ -1,13 +1,14 @@
 // The listeners of one worker, brought in line with each snapshot: new ones bound, changed ones updated, gone ones let go.
 
 import type { Clock } from '../core/clock.ts';
-import { messageOf } from '../core/errors.ts';
+import { listenError } from '../core/listen-error.ts';
 import type { Log } from '../core/log.ts';
 import type { ListeningSocket } from '../orders/messages.ts';
 import type { ListenerEntry, Snapshot } from '../orders/snapshot.ts';
 import type { ClientLedger, WorkerLedger } from '../scoreboard/ports.ts';
 import { hashSeed } from './compile.ts';
 import { Listener } from './listener/listener.ts';
+import { probeAddress } from './listener/probe.ts';
 import type { RequestHandler } from './ports.ts';
 
 export interface ListenerTools {
@@ -35,6 +36,7 @@ export class Listeners {
   readonly #bound = new Map<string, Bound[]>();
   /** Snapshots come faster than sockets bind: one at a time, the latest last. */
   #queue: Promise<readonly ListenFailure[]> = Promise.resolve([]);
+  #exclusive: boolean;
   #leaving = false;
   #nextId = 1;
 
@@ -42,10 +44,12 @@ export class Listeners {
     tools: ListenerTools,
     inherited: readonly ListeningSocket[],
     ports: Readonly<Record<string, number>>,
+    exclusive: boolean,
   ) {
     this.#tools = tools;
     this.#inherited = [...inherited];
     this.#ports = ports;
+    this.#exclusive = exclusive;
   }
 
   get sockets(): readonly ListeningSocket[] {
@@ -97,6 +101,8 @@ export class Listeners {
       index += 1;
     }
     this.#inherited.length = 0;
+    // Later listeners come with a reload, when other workers may have bound the port already.
+    this.#exclusive = false;
     return failures;
   }
 
@@ -136,10 +142,11 @@ export class Listeners {
         nextConnectionId: () => this.#nextId++,
       });
       try {
+        if (this.#exclusive) await probeAddress(meant);
         const socket = await listener.listen(source);
         bound.push({ listener, socket: { ...socket, address } });
       } catch (error) {
-        failures.push({ address, error: messageOf(error) });
+        failures.push({ address, error: listenError(error) });
       }
     }
     if (bound.length > 0) this.#bound.set(key, bound);

@@ -2,6 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { ProxyConfig } from '../config/proxy.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import type { Scoreboard } from '../scoreboard/layout.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -130,7 +131,8 @@ export type ControlNotice =
   | { readonly kind: 'configured'; readonly config: ProxyConfig }
   /** A snapshot of this generation went out; a successor of the control thread goes on from it. */
   | { readonly kind: 'published'; readonly generation: number }
-  | { readonly kind: 'refused'; readonly error: string }
+  /** Nothing can be served: why, in a line for the operator. */
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly error: string }
   | { readonly kind: 'admin-listening'; readonly socket: ListeningSocket }
   | { readonly kind: 'upgrade'; readonly requestId: number }
   | { readonly kind: 'shutdown' }
@@ -145,6 +147,8 @@ export interface WorkerBirth {
   readonly inherited: readonly ListeningSocket[];
   /** Ports that were given for `:0`, by address as configured. */
   readonly ports: Readonly<Record<string, number>>;
+  /** The ports must be nobody's yet. */
+  readonly exclusive: boolean;
 }
 
 /** `workerData` of the control thread. */
