@@ -101,10 +101,21 @@ async function work({ kind, board, notes, row, seed }: TortureData): Promise<voi
     clients.takeToken(below(random, 500), 1000, 5);
     if (turn % 64 === 0) await new Promise(resolve => setImmediate(resolve)); // lets wakes be delivered
   }
-  // Told to stop: gives everything back itself.
-  for (const [slot, place] of held.entries()) if (place >= 0) ledger.release(slot);
-  for (const [client, inside] of connected.entries())
-    if (inside !== null) clients.leave(client % LISTENERS, client);
+  // Told to stop: gives everything back itself, in the same order as ever, since the others may still run.
+  for (const [slot, place] of held.entries()) if (place >= 0) yieldPlace(slot, place);
+  for (const [client, inside] of connected.entries()) if (inside !== null) disconnect(client, inside);
+
+  function yieldPlace(slot: number, place: number): void {
+    Atomics.store(cells, place, 0);
+    held[slot] = -1;
+    ledger.release(slot);
+  }
+
+  function disconnect(client: number, inside: readonly number[]): void {
+    for (const place of inside) Atomics.store(cells, place, 0);
+    connected[client] = null;
+    clients.leave(client % LISTENERS, client);
+  }
 
   function exchange(): void {
     const slot = below(random, SLOTS);
@@ -112,11 +123,8 @@ async function work({ kind, board, notes, row, seed }: TortureData): Promise<voi
     ledger.tunnel(slot, 1);
     const limited = below(random, LIMITED);
     const place = held[limited]!;
-    if (place >= 0) {
-      Atomics.store(cells, place, 0);
-      held[limited] = -1;
-      ledger.release(limited);
-    } else if (ledger.acquire(limited, LIMIT)) {
+    if (place >= 0) yieldPlace(limited, place);
+    else if (ledger.acquire(limited, LIMIT)) {
       Atomics.add(cells, NOTE.acquired, 1);
       held[limited] = occupy(NOTE.places + limited * LIMIT, LIMIT, NOTE.overLimit);
     } else Atomics.add(cells, NOTE.refused, 1);
@@ -128,11 +136,8 @@ async function work({ kind, board, notes, row, seed }: TortureData): Promise<voi
     const client = below(random, CLIENTS * LISTENERS);
     const listener = client % LISTENERS;
     const inside = connected[client]!;
-    if (inside !== null) {
-      for (const place of inside) Atomics.store(cells, place, 0);
-      connected[client] = null;
-      clients.leave(listener, client);
-    } else if (clients.enter(listener, client, MOST_CONNECTIONS, MOST_PER_CLIENT))
+    if (inside !== null) disconnect(client, inside);
+    else if (clients.enter(listener, client, MOST_CONNECTIONS, MOST_PER_CLIENT))
       connected[client] = [
         occupy(NOTE.doors + client * MOST_PER_CLIENT, MOST_PER_CLIENT, NOTE.overPerClient),
         occupy(NOTE.rooms + listener * MOST_CONNECTIONS, MOST_CONNECTIONS, NOTE.overConnections),
