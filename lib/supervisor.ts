@@ -275,11 +275,11 @@ class Supervisor {
   }
 
   #onListenFailed(address: string, error: string): void {
-    this.#log.error('cannot listen', { address, reason: error });
     if (!this.#serving) {
       process.stderr.write(`leaseway: cannot listen on ${address}: ${error}\n`);
       return this.#finish(1);
     }
+    this.#log.error('cannot listen', { address, reason: error });
     this.#tellControl({ kind: 'listen-failed', address, error });
   }
 
