@@ -106,7 +106,7 @@ export class Attempt implements AnswerSink {
   }
 
   end(trailers?: Fields): void {
-    this.#settle(this.status >= 500 ? Outcome.serverError : Outcome.success, '');
+    this.#settle(outcomeOf(this.status), '');
     this.#owner.answerEnd(trailers);
   }
 
@@ -130,4 +130,10 @@ export class Attempt implements AnswerSink {
     this.#ledger.release(this.member.slot);
     this.#owner.attemptSettled(this, code);
   }
+}
+
+/** 502 to 504 are what a proxy or server says that could not do its work: they count as failures in a row. */
+function outcomeOf(status: number): OutcomeCode {
+  if (status < 500) return Outcome.success;
+  return status >= 502 && status <= 504 ? Outcome.gatewayError : Outcome.serverError;
 }
