@@ -3,7 +3,7 @@
 import type { Test } from 'tap';
 import type { Fields } from '../../lib/core/fields.ts';
 import { fieldValue } from '../../lib/core/fields.ts';
-import { startListener, type Harness, type HarnessOptions } from '../support/listener-harness.ts';
+import { type Harness, type HarnessOptions, startListener } from '../support/listener-harness.ts';
 
 export interface ClientAnswer {
   readonly status: number;
@@ -53,7 +53,10 @@ export interface Setting {
 const MEGABYTE = Buffer.alloc(1024 * 1024, 'x');
 
 export function incomingContract(t: Test, setting: Setting): void {
-  const start = async (t: Test, options: HarnessOptions = {}): Promise<{ harness: Harness; client: TestClient }> => {
+  const start = async (
+    t: Test,
+    options: HarnessOptions = {},
+  ): Promise<{ harness: Harness; client: TestClient }> => {
     const harness = await startListener(t, { ...setting.options, ...options });
     const client = await setting.connect(harness.port);
     t.teardown(() => client.close());
@@ -73,7 +76,10 @@ export function incomingContract(t: Test, setting: Setting): void {
     t.equal(head.bodyLength, 0);
     t.match(head.authority, /^localhost/);
     t.equal(head.scheme, setting.options.certificates === undefined ? 'http' : 'https');
-    t.strictSame(head.fields.filter((_, i, all) => all[i - (i % 2)]!.toLowerCase() === 'x-one'), ['x-one', '1', 'x-one', '2']);
+    t.strictSame(
+      head.fields.filter((_, i, all) => all[i - (i % 2)]!.toLowerCase() === 'x-one'),
+      ['x-one', '1', 'x-one', '2'],
+    );
     t.equal(incoming.connection.remoteAddress, '127.0.0.1');
     const { status, body, complete } = await answer;
     t.equal(status, 200);
@@ -101,7 +107,9 @@ export function incomingContract(t: Test, setting: Setting): void {
     const answer = await client.request({});
     t.equal(answer.status, 201);
     t.strictSame(
-      answer.fields.filter((_, i, all) => /^(set-cookie|x-b)$/i.test(all[i - (i % 2)]!)).map(text => text.toLowerCase()),
+      answer.fields
+        .filter((_, i, all) => /^(set-cookie|x-b)$/i.test(all[i - (i % 2)]!))
+        .map(text => text.toLowerCase()),
       ['set-cookie', 'a=1', 'x-b', 'b', 'set-cookie', 'c=2'],
     );
     t.ok(answer.complete);
@@ -109,7 +117,11 @@ export function incomingContract(t: Test, setting: Setting): void {
 
   test('HEAD, 204 and 304 have no body whatever their fields say', async t => {
     const { harness, client } = await start(t);
-    for (const [method, status] of [['HEAD', 200], ['GET', 204], ['GET', 304]] as const) {
+    for (const [method, status] of [
+      ['HEAD', 200],
+      ['GET', 204],
+      ['GET', 304],
+    ] as const) {
       harness.serve = ({ incoming }) => {
         incoming.answer({ status, fields: ['Content-Length', '5', 'ETag', '"x"'] }, true);
         incoming.end();
@@ -132,7 +144,10 @@ export function incomingContract(t: Test, setting: Setting): void {
   test('informational answers come before the final one', async t => {
     const { harness, client } = await start(t);
     harness.serve = ({ incoming }) => {
-      incoming.informational({ status: 103, fields: ['Link', '</a>; rel=preload', 'Link', '</b>; rel=preload'] });
+      incoming.informational({
+        status: 103,
+        fields: ['Link', '</a>; rel=preload', 'Link', '</b>; rel=preload'],
+      });
       incoming.answer({ status: 200, fields: ['Content-Length', '0'] }, false);
       incoming.end();
     };
@@ -169,7 +184,11 @@ export function incomingContract(t: Test, setting: Setting): void {
         incoming.end(['grpc-status', '0', 'x-sum', 'abc']);
       };
     };
-    const answer = await client.request({ method: 'POST', body: Buffer.from('in'), trailers: { 'x-in': 'yes' } });
+    const answer = await client.request({
+      method: 'POST',
+      body: Buffer.from('in'),
+      trailers: { 'x-in': 'yes' },
+    });
     const { sink } = await harness.next();
     t.equal(fieldValue(sink.trailers ?? [], 'x-in'), 'yes');
     t.equal(answer.body.toString(), 'data');

@@ -7,6 +7,7 @@ import type { Fields } from '../../lib/core/fields.ts';
 import { silentLog } from '../../lib/core/log.ts';
 import { Listener } from '../../lib/data/listener/listener.ts';
 import type { ClientConnection, Incoming, Reason, RequestSink } from '../../lib/data/ports.ts';
+import type { ListeningSocket } from '../../lib/orders/messages.ts';
 import type { CertificateEntry, ListenerEntry } from '../../lib/orders/snapshot.ts';
 import type { ClientLedger, WorkerCounter } from '../../lib/scoreboard/ports.ts';
 
@@ -99,6 +100,11 @@ export interface Exchange {
 export interface Harness {
   readonly listener: Listener;
   readonly port: number;
+  readonly socket: ListeningSocket;
+  /** Messages at error level. */
+  readonly logged: string[];
+  /** Makes the listening socket report an error of accept(). */
+  failAccept(error: Error): void;
   readonly exchanges: Exchange[];
   readonly refused: {
     readonly connection: ClientConnection;
@@ -126,7 +132,12 @@ export function answerOk({ incoming, sink }: Exchange): void {
   sink.onEnd = answer;
 }
 
-export async function startListener(t: Test, options: HarnessOptions = {}): Promise<Harness> {
+export async function startListener(
+  t: Test,
+  options: HarnessOptions = {},
+  how: { readonly fd: number } | { readonly reusePort: boolean } = { reusePort: false },
+): Promise<Harness> {
+  const logged: string[] = [];
   const waiting: ((exchange: Exchange) => void)[] = [];
   const unseen: Exchange[] = [];
   const counters = new Map<WorkerCounter, number>();
@@ -150,17 +161,21 @@ export async function startListener(t: Test, options: HarnessOptions = {}): Prom
       refused: (connection, reason, status) => refused.push({ connection, reason, status }),
     },
     clock: systemClock,
-    log: silentLog,
+    log: { ...silentLog, error: message => logged.push(message) },
     clients: options.clients ?? openLedger,
     ledger: { add: (counter, amount) => counters.set(counter, (counters.get(counter) ?? 0) + amount) },
     index: 0,
     nextConnectionId: () => ++ids,
   });
   t.teardown(() => listener.destroyAll());
-  const { port } = await listener.listen({ reusePort: false });
+  const socket = await listener.listen(how);
+  const { port } = socket;
   const harness: Harness = {
     listener,
     port,
+    socket,
+    logged,
+    failAccept: error => listener.acceptFailed(error),
     exchanges,
     refused,
     counters,

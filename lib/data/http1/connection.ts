@@ -67,6 +67,11 @@ export class Http1Connection implements Session, Http1Owner {
     // Node closes with this after a last answer, and would reset what the client has not read yet.
     this.#socket.destroySoon = () => this.close();
     this.#socket.on('close', () => this.#onClose());
+    // A client that leaves says FIN, and so does one that only closes its own side; the two look alike until something is
+    // written. Like nginx we take both for leaving: the backend's work would mostly be for nobody.
+    this.#socket.on('end', () => {
+      if (this.#current !== null) this.#leave('the client closed its side');
+    });
   }
 
   get closing(): boolean {

@@ -47,8 +47,9 @@ export class Http2Connection implements Session, Http2Owner {
   /** When GOAWAY began; 0 before. */
   #drainingMs = 0;
   #endedMs = 0;
-  /** The socket is being closed, or may be destroyed at once. */
   #lingering = false;
+  /** The socket may really be destroyed. */
+  #final = false;
 
   constructor(accepted: Accepted, env: SessionEnv) {
     this.connection = accepted.connection;
@@ -76,7 +77,11 @@ export class Http2Connection implements Session, Http2Owner {
     accepted.socket.on('close', () => {
       this.#endedMs ||= this.#env.clock.monotonicMs();
     });
-    this.#lingerWhenDestroyed();
+    // Without a way back there is nothing left to say to us; node leaves a half-open socket standing.
+    accepted.socket.on('end', () => {
+      if (!this.#lingering) this.destroy();
+    });
+    this.#lingerWhenDone();
   }
 
   get tunnels(): number {
@@ -117,12 +122,15 @@ export class Http2Connection implements Session, Http2Owner {
     this.#drainingMs = nowMs;
     this.#env.ledger.add('h2GoawaysSent', 1);
     this.#session.goaway(NGHTTP2_NO_ERROR, EVERY_STREAM);
+    // Requests under way arrive before the answer to a PING does; a client that answers none has the grace.
+    if (!this.#session.connecting) this.#session.ping(() => this.#close());
   }
 
   destroy(): void {
-    this.#lingering = true;
+    this.#final = true;
     this.#endedMs ||= this.#env.clock.monotonicMs();
     this.#session.destroy();
+    this.#socket.destroy();
     this.#raw.destroy();
   }
 
@@ -217,16 +225,22 @@ export class Http2Connection implements Session, Http2Owner {
   }
 
   /**
-   * Node destroys the socket right behind a GOAWAY, whoever asked for it. With unread bytes of a flood that is a reset,
-   * and the client never learns why; so the first destruction after the session's end becomes a lingering close.
+   * Node destroys the socket right behind a GOAWAY, whoever asked for it; with unread bytes of a flood that is a reset,
+   * and the client never learns why. After a graceful end it does the opposite, and neither reads on nor destroys. So
+   * from the end of the session on the socket is ours to close, lingering.
    */
-  #lingerWhenDestroyed(): void {
+  #lingerWhenDone(): void {
     const socket = this.#socket;
     const destroy = socket.destroy;
-    socket.destroy = error => {
-      if (this.#lingering || !this.#session.destroyed) return destroy.call(socket, error);
+    const linger = (): void => {
+      if (this.#lingering || socket.destroyed) return;
       this.#lingering = true;
-      lingeringClose(socket, this.#env.clock);
+      lingeringClose(socket, this.#env.clock, () => this.destroy());
+    };
+    socket.once('finish', linger);
+    socket.destroy = error => {
+      if (this.#final || !this.#session.destroyed) return destroy.call(socket, error);
+      linger();
       return socket;
     };
   }

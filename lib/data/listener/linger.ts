@@ -8,12 +8,16 @@ const LINGER_MS = 2000;
 const LINGER_BYTES = 1024 * 1024;
 
 /** Takes the socket over from whoever read it. Past the bytes it stops reading, so a client that floods gains nothing. */
-export function lingeringClose(socket: Socket, clock: Clock): void {
+export function lingeringClose(
+  socket: Socket,
+  clock: Clock,
+  destroy: () => void = () => socket.destroy(),
+): void {
   if (socket.destroyed) return;
   socket.removeAllListeners('data');
   socket.removeAllListeners('readable');
   socket.removeAllListeners('end');
-  const timer = clock.after(LINGER_MS, () => socket.destroy());
+  const timer = clock.after(LINGER_MS, destroy);
   socket.once('close', () => timer[Symbol.dispose]());
   let left = LINGER_BYTES;
   socket.on('data', (chunk: Buffer) => {
@@ -21,10 +25,10 @@ export function lingeringClose(socket: Socket, clock: Clock): void {
     if (left < 0) socket.pause();
   });
   socket.once('end', () => {
-    if (socket.writableFinished) socket.destroy();
-    else socket.once('finish', () => socket.destroy());
+    if (socket.writableFinished) destroy();
+    else socket.once('finish', destroy);
   });
   socket.end();
-  if (socket.readableEnded) socket.once('finish', () => socket.destroy());
+  if (socket.readableEnded) socket.once('finish', destroy);
   socket.resume();
 }

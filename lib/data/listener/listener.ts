@@ -94,7 +94,7 @@ export class Listener {
   /** Binds, or takes over a listening socket by its file descriptor. Rejects when that is impossible. */
   listen(how: { readonly fd: number } | { readonly reusePort: boolean }): Promise<ListeningSocket> {
     const { host, port } = parseAddress(this.#entry.config.address);
-    // A client may say FIN behind its request and still wait for the answer.
+    // A client's FIN must not become ours before the protocol has said its last word.
     const server = net.createServer({
       allowHalfOpen: true,
       noDelay: true,
@@ -109,8 +109,7 @@ export class Listener {
       server.once('error', reject);
       server.once('listening', () => {
         server.removeListener('error', reject);
-        // EMFILE and the like: the connection is lost, the listener is not.
-        server.on('error', error => this.#onAcceptError(error));
+        server.on('error', error => this.acceptFailed(error));
         this.#scheduleSweep();
         const bound = server.address() as net.AddressInfo;
         const fd = (server as unknown as { _handle: { fd: number } })._handle.fd;
@@ -257,7 +256,8 @@ export class Listener {
     socket.destroy();
   }
 
-  #onAcceptError(error: Error): void {
+  /** The system refused a connection (EMFILE, ENFILE, ENOBUFS): it is lost, the listener is not. */
+  acceptFailed(error: Error): void {
     this.#options.ledger.add('connectionsRefused', 1);
     const now = this.#options.clock.monotonicMs();
     if (now - this.#acceptErrorMs < ACCEPT_ERROR_LOG_MS) return;

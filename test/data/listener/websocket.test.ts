@@ -1,0 +1,176 @@
+import type http2 from 'node:http2';
+import type { Duplex } from 'node:stream';
+import t from 'tap';
+import { Code, frame, greeting, h2StatusOf, headers, rstOf, Type } from '../../support/h2-frames.ts';
+import { http2Client } from '../../support/http2-client.ts';
+import { startListener } from '../../support/listener-harness.ts';
+import { rawConnect } from '../../support/raw-client.ts';
+
+const UPGRADE =
+  'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n' +
+  'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+const EXTENDED = [
+  ':method',
+  'CONNECT',
+  ':protocol',
+  'websocket',
+  ':scheme',
+  'http',
+  ':path',
+  '/chat',
+  ':authority',
+  'a',
+  'sec-websocket-version',
+  '13',
+];
+
+const echo = ({ socket, rest }: { socket: Duplex; rest: Uint8Array }): void => {
+  if (rest.length > 0) socket.write(rest);
+  socket.pipe(socket);
+};
+
+t.test('HTTP/1.1: an upgrade becomes a tunnel and no early byte is lost', async t => {
+  const harness = await startListener(t);
+  harness.serve = () => {};
+  const client = await rawConnect(harness.port);
+  client.send(`${UPGRADE}early`);
+  const { incoming, sink } = await harness.next();
+  t.match(incoming.head, { protocol: 'websocket', method: 'GET', target: '/chat', bodyLength: 0 });
+  client.send(' more');
+  for (let i = 0; i < 5; i++) await new Promise(resolve => setImmediate(resolve));
+  echo(incoming.tunnel(['Sec-WebSocket-Accept', 'of another key', 'Sec-WebSocket-Protocol', 'chat']));
+  client.send(' late');
+  const text = await client.until(all => all.endsWith('early more late'));
+  t.match(text, /^HTTP\/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n/);
+  t.match(
+    text,
+    /Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n/,
+  );
+  t.equal(harness.listener.tunnels, 1);
+  t.strictSame(
+    sink.events.filter(event => event !== 'end'),
+    [],
+    'the tunnel is the caller’s',
+  );
+  client.socket.destroy();
+  await harness.until(() => harness.listener.connections === 0);
+});
+
+t.test('HTTP/1.1: an upgrade can be answered like any request', async t => {
+  const harness = await startListener(t);
+  harness.serve = ({ incoming }) => {
+    incoming.answer({ status: 503, fields: ['Content-Length', '4'] }, false);
+    incoming.write(Buffer.from('busy'));
+    incoming.end();
+  };
+  const client = await rawConnect(harness.port);
+  client.send(UPGRADE);
+  t.match(await client.whole(), /^HTTP\/1.1 503 [\s\S]*Connection: close[\s\S]*busy$/);
+});
+
+t.test('HTTP/1.1: a client that leaves during the upgrade is reported', async t => {
+  const harness = await startListener(t);
+  harness.serve = () => {};
+  const client = await rawConnect(harness.port);
+  client.send(UPGRADE);
+  const { sink } = await harness.next();
+  client.socket.destroy();
+  await sink.until('gone');
+  t.equal(sink.reason?.code, 'CLIENT_GONE');
+});
+
+t.test('HTTP/1.1: the raw socket can be handed on untouched', async t => {
+  const harness = await startListener(t);
+  harness.serve = () => {};
+  const client = await rawConnect(harness.port);
+  client.send(`${UPGRADE}rest`);
+  const { incoming } = await harness.next();
+  const raw = incoming.rawUpgrade();
+  t.equal(Buffer.from(raw!.rest).toString(), 'rest');
+  raw!.socket.end('mine');
+  t.equal(await client.whole(), 'mine');
+});
+
+t.test('HTTP/1.1: an upgrade behind a request that runs is an ordinary request', async t => {
+  const harness = await startListener(t);
+  const client = await rawConnect(harness.port);
+  client.send(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${UPGRADE}`);
+  await client.until(text => text.split('200 OK').length === 3);
+  t.equal(harness.exchanges[1]?.incoming.head.protocol, '');
+  t.equal(harness.exchanges[1]?.incoming.rawUpgrade(), null);
+  client.socket.destroy();
+});
+
+t.test('HTTP/2: an extended CONNECT becomes a tunnel', async t => {
+  const harness = await startListener(t);
+  harness.serve = ({ incoming }) =>
+    echo(incoming.tunnel(['sec-websocket-accept', 'x', 'sec-websocket-protocol', 'chat']));
+  const client = await http2Client(harness.port);
+  await new Promise<void>(resolve => {
+    if (client.session.remoteSettings.enableConnectProtocol === true) resolve();
+    else client.session.once('remoteSettings', () => resolve());
+  });
+  const stream = client.session.request({
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':path': '/chat',
+    ':scheme': 'http',
+    ':authority': 'a',
+    'sec-websocket-version': '13',
+  });
+  const answered = await new Promise<http2.IncomingHttpHeaders>(resolve => stream.once('response', resolve));
+  t.equal(answered[':status'], 200);
+  t.equal(answered['sec-websocket-protocol'], 'chat');
+  t.notOk('sec-websocket-accept' in answered);
+  stream.write('hello');
+  t.equal(String(await new Promise(resolve => stream.once('data', resolve))), 'hello');
+  t.match(harness.exchanges[0]?.incoming.head, { protocol: 'websocket', method: 'GET', target: '/chat' });
+  t.equal(harness.listener.tunnels, 1);
+  harness.listener.drain(1000);
+  stream.write('still here');
+  t.equal(
+    String(await new Promise(resolve => stream.once('data', resolve))),
+    'still here',
+    'no GOAWAY under a tunnel',
+  );
+  t.notOk(client.session.closed);
+  stream.end();
+  await new Promise(resolve => stream.once('close', resolve));
+  await harness.until(() => harness.listener.connections === 0);
+  t.pass('GOAWAY once the tunnel is over');
+  client.close();
+});
+
+t.test('HTTP/2: an extended CONNECT can be refused like any request', async t => {
+  const harness = await startListener(t);
+  harness.serve = ({ incoming }) => {
+    incoming.answer({ status: 403, fields: [] }, false);
+    incoming.end();
+  };
+  const client = await rawConnect(harness.port);
+  client.send(greeting);
+  client.send(headers(1, EXTENDED, 0));
+  await client.until(() => h2StatusOf(client, 1) === 403 && rstOf(client, 1) === Code.none);
+  t.pass();
+  client.socket.destroy();
+});
+
+t.test('HTTP/2: a client that resets a tunnel ends it', async t => {
+  const harness = await startListener(t);
+  let closed = false;
+  harness.serve = ({ incoming }) => {
+    const { socket } = incoming.tunnel([]);
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      closed = true;
+    });
+  };
+  const client = await rawConnect(harness.port);
+  client.send(greeting);
+  client.send(headers(1, EXTENDED, 0));
+  await client.until(() => h2StatusOf(client, 1) === 200);
+  client.send(frame(Type.rst, 0, 1, Buffer.from([0, 0, 0, 8])));
+  await harness.until(() => closed);
+  t.equal(harness.listener.tunnels, 0);
+  client.socket.destroy();
+});
