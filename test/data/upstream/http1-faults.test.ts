@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import type { UpstreamHead } from '../../../lib/data/ports.ts';
 import { eachHead, rawBackend } from '../../support/backends.ts';
 import type { RecordingSink } from '../../support/recording-sink.ts';
-import { ask, connectTo, fetchFrom } from '../../support/upstreams.ts';
+import { ask, connectTo, fetchFrom, upstreamTo } from '../../support/upstreams.ts';
 
 const WIRE = { protocol: 'http1', secure: false } as const;
 
@@ -235,7 +235,6 @@ t.test('paused before the head and resumed after it, an answer arrives whole', a
 
 t.test('a backend that never accepts is given up after the connect timeout', async test => {
   // 192.0.2.0/24 is for documentation (RFC 5737): packets go nowhere, or the system says so at once.
-  const { upstreamTo } = await import('../../support/upstreams.ts');
   const upstream = upstreamTo('http://192.0.2.1:9', { timeouts: { connect: '50ms' } });
   const sink = await fetchFrom(upstream);
   test.match(sink.outcome, /^fail (CONNECT_TIMEOUT|CONNECT_FAILED) sent=false$/);

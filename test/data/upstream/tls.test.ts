@@ -2,9 +2,19 @@
 
 import { createServer } from 'node:tls';
 import t, { type Test } from 'tap';
+import { systemClock } from '../../../lib/core/clock.ts';
+import { silentLog } from '../../../lib/core/log.ts';
 import type { Upstream } from '../../../lib/data/ports.ts';
+import { createUpstream } from '../../../lib/data/upstream/create.ts';
 import { Backend, eachHead, goodBackend, streamBackend, TLS } from '../../support/backends.ts';
-import { ask, connectTo, fetchFrom, upstreamTo } from '../../support/upstreams.ts';
+import {
+  ask,
+  backendEntry,
+  clusterEntry,
+  connectTo,
+  fetchFrom,
+  upstreamTo,
+} from '../../support/upstreams.ts';
 
 /** A TLS server that tells, as its answer, the name it was asked for. */
 async function namingBackend(test: Test, options: Record<string, unknown> = {}): Promise<Backend> {
@@ -52,10 +62,6 @@ t.test(
 );
 
 t.test('our certificate is shown where the backend asks for one', async test => {
-  const { createUpstream } = await import('../../../lib/data/upstream/create.ts');
-  const { backendEntry, clusterEntry } = await import('../../support/upstreams.ts');
-  const { systemClock } = await import('../../../lib/core/clock.ts');
-  const { silentLog } = await import('../../../lib/core/log.ts');
   const backend = await namingBackend(test, { requestCert: true, rejectUnauthorized: true });
   const without = await outcomeAndBody(upstreamTo(backend.url));
   test.match(without, /^fail (TLS_FAILED|CONNECT_FAILED|ANSWER_CUT)/);
