@@ -83,7 +83,8 @@ export class Cluster {
     this.#terms =
       sticky === undefined ? null : { type: sticky.type, termMs: sticky.term, rememberMs: sticky.remember };
     this.line.capacity = Math.ceil(entry.config.limits.queue / workers);
-    this.retries.configure(entry.config.retry.budget, entry.config.retry.min_per_second);
+    // Every worker sees its own share of the requests; the floor is shared out.
+    this.retries.configure(entry.config.retry.budget, entry.config.retry.min_per_second / workers);
     this.#byId = new Map();
     this.#bySlot = new Map();
     for (const backend of entry.backends) {
@@ -107,6 +108,17 @@ export class Cluster {
   pick(request: PickRequest): Member | null {
     const slot = this.#currentPicker().pick(request);
     return slot < 0 ? null : (this.#bySlot.get(slot) ?? null);
+  }
+
+  /** Offers every backend that takes new work until one is taken, beginning anywhere so that none is always the first. */
+  findPlace(take: (member: Member) => boolean): boolean {
+    const { length } = this.#candidates;
+    const first = Math.floor(this.#tools.random.next() * length);
+    for (let i = 0; i < length; i++) {
+      const member = this.#bySlot.get(this.#candidates[(first + i) % length]!.slot);
+      if (member !== undefined && take(member)) return true;
+    }
+    return false;
   }
 
   /** True when some backend takes new work, be it full at the moment. */

@@ -20,6 +20,15 @@ export interface AttemptOwner {
   attemptSettled(attempt: Attempt, code: ErrorCode | ''): void;
 }
 
+/** These say nothing about the backend: neither a client's fault nor a lack of ours may count against it. */
+const NOT_ITS_FAULT = new Set<ErrorCode>([
+  'BAD_REQUEST',
+  'STALE_CONNECTION',
+  'TOO_MANY_CONNECTIONS',
+  'NO_BACKEND',
+  'INTERNAL',
+]);
+
 export class Attempt implements AnswerSink {
   readonly member: Member;
   /** 1 for the first. */
@@ -118,7 +127,7 @@ export class Attempt implements AnswerSink {
   }
 
   fail(reason: Reason, sent: boolean): void {
-    this.#settle(Outcome.failure, reason.code);
+    this.#settle(NOT_ITS_FAULT.has(reason.code) ? Outcome.cancelled : Outcome.failure, reason.code);
     this.#owner.attemptFailed(this, reason, sent);
   }
 

@@ -54,6 +54,8 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
   #requestEnded = false;
   #trailers: Fields | undefined;
   #continued = false;
+  /** The client was asked to wait with its body. */
+  #held = false;
   #answered = false;
   #finished = false;
 
@@ -141,8 +143,18 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
       this.#continued = true;
       this.incoming.continue();
     }
-    if (room) this.incoming.resume();
-    else this.incoming.pause();
+    if (room) this.#resumeBody();
+    else this.#holdBody();
+  }
+
+  #holdBody(): void {
+    this.#held = true;
+    this.incoming.pause();
+  }
+
+  #resumeBody(): void {
+    this.#held = false;
+    this.incoming.resume();
   }
 
   #headTimeoutMs(): number {
@@ -163,11 +175,11 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
       // After a complete answer the rest of the body has no reader; before a try it waits, bounded by the pause.
       if (this.#answered) return;
       this.#unsent.push(chunk);
-      return this.incoming.pause();
+      return this.#holdBody();
     }
     this.#replay!.keep(chunk);
     if (!this.#answered) this.#phases.refresh();
-    if (!attempt.write(chunk)) this.incoming.pause();
+    if (!attempt.write(chunk)) this.#holdBody();
   }
 
   end(trailers?: Fields): void {
@@ -227,7 +239,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
   }
 
   bodyWritable(): void {
-    this.incoming.resume();
+    this.#resumeBody();
   }
 
   answerEnd(trailers?: Fields): void {
@@ -250,6 +262,11 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
     if (this.#finished) return;
     this.#phases.leave();
     if (this.#answered) return this.#cut(reason);
+    this.#again(attempt, reason, sent);
+  }
+
+  /** Another try where the rules allow one, else the failure is the answer. */
+  #again(attempt: Attempt, reason: Reason, sent: boolean): void {
     if (!this.#mayRetry(reason, sent)) return this.#reject(reason);
     if (avoidsBackend(reason.code)) this.#placement!.avoid(attempt.member);
     if (this.#placement!.exhausted) return this.#reject(reason);
@@ -262,6 +279,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
     const allowed = mayRetry({
       code: reason.code,
       sent,
+      perTry: config.retry.per_try_timeout !== undefined,
       // The handshake of an extended CONNECT (RFC 8441) changes as little as that of a GET.
       method: this.head.protocol === '' ? this.head.method : 'GET',
       replayable: this.#replay!.whole,
@@ -290,10 +308,20 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
         this.#plane.ledger.add('shed', 1);
         return this.#reject({ code: 'QUEUE_TIMEOUT', detail: `cluster ${this.account.cluster}` });
       case Phase.head:
-        return this.#breakOff({ code: 'HEAD_TIMEOUT', detail: backend });
+        return this.#headLate({ code: 'HEAD_TIMEOUT', detail: backend });
       default:
         return this.#breakOff({ code: 'BODY_TIMEOUT', detail: backend });
     }
+  }
+
+  #headLate(reason: Reason): void {
+    const attempt = this.#attempt!;
+    // No backend answers what it has not heard: while the client owes a part of its body, the client's time counts.
+    const owing = !this.#requestEnded && !this.#held && this.head.protocol === '';
+    if (owing && this.head.bodyLength > 0) return this.#phases.enter(this.#headTimeoutMs(), Phase.head);
+    attempt.abort(reason, owing ? Outcome.cancelled : Outcome.failure);
+    this.#phases.leave();
+    this.#again(attempt, reason, true);
   }
 
   #enterIdle(): void {
@@ -304,9 +332,8 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
 
   /** The proxy's own word against the exchange: the backend is let go, the client told, or cut when it has heard a part. */
   #breakOff(reason: Reason): void {
-    // A body too large and a deadline of the client's choice say nothing about the backend.
-    const late = reason.code === 'HEAD_TIMEOUT' || reason.code === 'BODY_TIMEOUT';
-    this.#attempt?.abort(reason, late ? Outcome.failure : Outcome.cancelled);
+    // A body too large and a deadline of the client's choice say nothing about the backend, one that stopped in mid-answer does.
+    this.#attempt?.abort(reason, reason.code === 'BODY_TIMEOUT' ? Outcome.failure : Outcome.cancelled);
     if (this.#answered) this.#cut(reason);
     else this.#reject(reason);
   }

@@ -4,12 +4,12 @@ import type { PickRequest } from '../../plan/balance/picker.ts';
 import { BackendState } from '../../scoreboard/ports.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Member } from '../cluster/member.ts';
-import type { Waiter } from '../cluster/waiting-line.ts';
+import { ANY_BACKEND, type Waiter } from '../cluster/waiting-line.ts';
 import type { Reason } from '../ports.ts';
 import type { Plane } from './plane.ts';
 import type { Session } from './session.ts';
 
-/** So many backends may be found full before the request stands in line, where every release wakes it. */
+/** So many of the picker's choices may be full before everything is searched for a place. */
 const PICK_ROUNDS = 8;
 
 export interface PlacementOwner {
@@ -44,6 +44,11 @@ export class Placement implements PickRequest, Waiter {
     return this.#waitedMs;
   }
 
+  get waitsFor(): number | null {
+    if (this.#tried.length > 0) return null;
+    return this.#leased()?.slot ?? ANY_BACKEND;
+  }
+
   /** The picker proposes, this vetoes: what was tried, what is full. */
   accepts(slot: number): boolean {
     return !this.#tried.includes(slot) && !this.#full.includes(slot);
@@ -66,8 +71,10 @@ export class Placement implements PickRequest, Waiter {
 
   /** 'placed', 'waiting' in line, or why neither. */
   place(): 'placed' | 'waiting' | Reason {
-    if (this.#tryPlace()) return 'placed';
     const { cluster } = this;
+    // A place that became free just now belongs to whoever waits already.
+    if (cluster.line.length > 0) cluster.line.wake();
+    if (this.#tryPlace()) return 'placed';
     if (this.#leased() === null && !cluster.hasCandidates)
       return { code: 'NO_BACKEND', detail: `cluster ${cluster.name}` };
     if (this.exhausted)
@@ -97,26 +104,32 @@ export class Placement implements PickRequest, Waiter {
 
   #tryPlace(): boolean {
     const leased = this.#leased();
+    // A leased backend that is full is waited for; otherwise the next best is asked.
+    if (leased !== null) return this.#take(leased);
     this.#full.length = 0;
     for (let round = 0; round < PICK_ROUNDS; round++) {
-      const member = leased ?? this.cluster.pick(this);
+      const member = this.cluster.pick(this);
       if (member === null) return false;
-      if (this.#plane.ledger.acquire(member.slot, this.#plane.decisions.concurrency(member.slot))) {
-        this.leaveLine();
-        this.session.placed(member);
-        this.#owner.placed(member);
-        return true;
-      }
-      // A leased backend that is full is waited for; otherwise the next best is asked.
-      if (leased !== null) return false;
+      if (this.#take(member)) return true;
       this.#full.push(member.slot);
     }
-    return false;
+    return this.cluster.findPlace(member => this.accepts(member.slot) && this.#take(member));
   }
 
-  /** The backend this session is leased to, unless it failed the request already. */
+  #take(member: Member): boolean {
+    const { ledger, decisions } = this.#plane;
+    if (!ledger.acquire(member.slot, decisions.concurrency(member.slot))) return false;
+    this.leaveLine();
+    this.session.placed(member);
+    this.#owner.placed(member);
+    return true;
+  }
+
+  /** The backend this session is leased to, unless it failed the request already or failed while the request waited. */
   #leased(): Member | null {
     const member = this.session.preferred();
-    return member === null || this.#tried.includes(member.slot) ? null : member;
+    if (member === null || this.#tried.includes(member.slot)) return null;
+    const state = this.cluster.stateOf(member);
+    return state === BackendState.up || state === BackendState.draining ? member : null;
   }
 }

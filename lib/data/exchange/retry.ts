@@ -7,6 +7,8 @@ export interface Failure {
   /** False only when it is certain that the backend processed nothing. */
   readonly sent: boolean;
   readonly method: string;
+  /** `retry.per_try_timeout` is set: one that is slow is given up for another. */
+  readonly perTry: boolean;
   /** The body is absent, or what was sent of it is still held. */
   readonly replayable: boolean;
   /** Tries made so far, and the most that may be made. */
@@ -17,10 +19,17 @@ export interface Failure {
 /** Asking twice what changes nothing is harmless; anything else only when nothing was processed. */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** After these another try may well succeed. A backend that was too slow or spoke nonsense is not asked again. */
+/**
+ * After these another try may well succeed. One that spoke nonsense would speak it again; one that was too slow costs
+ * twice, unless the operator says with a time-out per try that it is worth it.
+ */
 const WORTH = new Set<ErrorCode>([
   'CONNECT_FAILED',
   'CONNECT_TIMEOUT',
+  'TLS_FAILED',
+  // The backend's connections are all busy, or it was removed a moment ago: another one may do.
+  'TOO_MANY_CONNECTIONS',
+  'NO_BACKEND',
   'STALE_CONNECTION',
   'REFUSED_STREAM',
   'ANSWER_CUT',
@@ -32,7 +41,7 @@ const SAME_BACKEND = new Set<ErrorCode>(['STALE_CONNECTION', 'REFUSED_STREAM']);
 export const mayRetry = (failure: Failure): boolean =>
   failure.made < failure.attempts &&
   failure.replayable &&
-  WORTH.has(failure.code) &&
+  (WORTH.has(failure.code) || (failure.perTry && failure.code === 'HEAD_TIMEOUT')) &&
   (!failure.sent || SAFE.has(failure.method));
 
 export const avoidsBackend = (code: ErrorCode): boolean => !SAME_BACKEND.has(code);
