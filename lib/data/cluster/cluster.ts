@@ -76,7 +76,7 @@ export class Cluster {
   /** Takes a newer snapshot's word: members that did not change keep their connections. */
   update(entry: ClusterEntry): void {
     const before = this.#byId;
-    const { clock, log, workers } = this.#tools;
+    const { workers } = this.#tools;
     this.#config = entry.config;
     const { sticky } = entry.config;
     this.#carrier = sticky === undefined ? null : leaseCarrier(sticky, entry.name);
@@ -88,7 +88,7 @@ export class Cluster {
     this.#byId = new Map();
     this.#bySlot = new Map();
     for (const backend of entry.backends) {
-      const fresh = new Member(entry, backend, clock, log);
+      const fresh = new Member(entry, backend, this.#tools);
       const known = before.get(backend.id);
       const same =
         known !== undefined &&

@@ -2,9 +2,17 @@
 
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
+import type { Random } from '../../core/random.ts';
 import type { BackendEntry, ClusterEntry } from '../../orders/snapshot.ts';
 import type { Upstream } from '../ports.ts';
 import { createUpstream, upstreamKey } from '../upstream/create.ts';
+import { HttpProxyTunnels } from '../websocket/http-proxy-tunnels.ts';
+
+export interface MemberTools {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
 
 export class Member {
   readonly id: string;
@@ -18,11 +26,11 @@ export class Member {
   readonly key: string;
   #entry: BackendEntry;
   readonly #cluster: ClusterEntry;
-  readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #tools: MemberTools;
   #upstream: Upstream | null = null;
+  #tunnels: HttpProxyTunnels | null = null;
 
-  constructor(cluster: ClusterEntry, entry: BackendEntry, clock: Clock, log: Log) {
+  constructor(cluster: ClusterEntry, entry: BackendEntry, tools: MemberTools) {
     const url = new URL(entry.url);
     this.id = entry.id;
     this.slot = entry.slot;
@@ -33,8 +41,7 @@ export class Member {
     this.key = upstreamKey(cluster, entry);
     this.#entry = entry;
     this.#cluster = cluster;
-    this.#clock = clock;
-    this.#log = log;
+    this.#tools = tools;
   }
 
   get entry(): BackendEntry {
@@ -47,7 +54,7 @@ export class Member {
   }
 
   get upstream(): Upstream {
-    this.#upstream ??= createUpstream(this.#cluster, this.#entry, { clock: this.#clock, log: this.#log });
+    this.#upstream ??= createUpstream(this.#cluster, this.#entry, this.#tools);
     return this.#upstream;
   }
 
@@ -56,8 +63,15 @@ export class Member {
     return this.#cluster.config.protocol === 'h2' ? '2' : '1.1';
   }
 
+  /** Carries WebSockets to an HTTP/1.1 backend; null where another way is needed. */
+  get tunnels(): HttpProxyTunnels | null {
+    if (this.#cluster.config.protocol !== 'http1') return null;
+    this.#tunnels ??= new HttpProxyTunnels(this.#cluster, this.#entry, this.#tools);
+    return this.#tunnels;
+  }
+
   get connections(): number {
-    return this.#upstream?.connections ?? 0;
+    return (this.#upstream?.connections ?? 0) + (this.#tunnels?.connections ?? 0);
   }
 
   /** What is under way ends in its own time. */

@@ -73,6 +73,13 @@ export class Attempt implements AnswerSink {
     this.#outgoing = this.member.upstream.open(head, this);
   }
 
+  /** Somebody else carries the answer, which has begun: the account is closed with it. */
+  answeredElsewhere(status: number): void {
+    this.status = status;
+    this.#headMs = this.#nowMs();
+    this.#settle(outcomeOf(status), '');
+  }
+
   write(chunk: Uint8Array): boolean {
     return this.#outgoing?.write(chunk) ?? true;
   }

@@ -32,12 +32,13 @@ import {
   refusal,
   timeLimitMs,
 } from './prepare.ts';
+import { ProxiedTunnel, type ProxiedTunnelOwner } from './proxied-tunnel.ts';
 import { Replay } from './replay.ts';
 import { avoidsBackend, mayRetry } from './retry.ts';
 import { openSession, type Session } from './session.ts';
 import { joinTunnel } from './tunnel.ts';
 
-export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
+export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, ProxiedTunnelOwner {
   readonly incoming: Incoming;
   readonly account: Account;
   readonly #plane: Plane;
@@ -119,7 +120,13 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
     const attempt = new Attempt(this, plane.ledger, member, this.#made, plane.clock.wallMs(), nowMs);
     this.#attempt = attempt;
     this.#phases.enter(this.#headTimeoutMs(), Phase.head);
-    attempt.dispatch(this.#upstreamHead(member, attempt));
+    const head = this.#upstreamHead(member, attempt);
+    const { tunnels } = member;
+    if (head.protocol !== '' && this.head.version !== '2' && tunnels !== null) {
+      const carried = new ProxiedTunnel(plane, this, attempt, { member, account: this.account });
+      return carried.open(tunnels, this.incoming, head, this.#headTimeoutMs());
+    }
+    attempt.dispatch(head);
     if (attempt.open) this.#sendBody(attempt);
   }
 
@@ -252,10 +259,24 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner {
     this.#phases.end();
     this.account.answered(head.status);
     const facts = { member: this.#attempt!.member, account: this.account };
-    joinTunnel(this.#plane, this.incoming, facts, this.#answerFields(head), socket, rest, reason => {
-      if (reason !== null) this.account.fail(reason);
-      this.finish();
-    });
+    joinTunnel(this.#plane, this.incoming, facts, this.#answerFields(head), socket, rest, reason =>
+      this.tunnelOver(reason),
+    );
+  }
+
+  handedOver(): void {
+    this.#answered = true;
+    this.#phases.end();
+  }
+
+  tunnelAnswered(head: AnswerHead): Fields {
+    this.account.answered(head.status);
+    return this.#answerFields(head);
+  }
+
+  tunnelOver(reason: Reason | null): void {
+    if (reason !== null) this.account.fail(reason);
+    this.finish();
   }
 
   attemptFailed(attempt: Attempt, reason: Reason, sent: boolean): void {

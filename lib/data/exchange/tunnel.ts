@@ -61,7 +61,7 @@ export function watchTunnel(
 }
 
 /** How an open tunnel's end reads in the log. */
-function reasonOf({ kind, detail }: TunnelEnd): Reason | null {
+export function reasonOf({ kind, detail }: TunnelEnd): Reason | null {
   switch (kind) {
     case 'closed':
     case 'ended':

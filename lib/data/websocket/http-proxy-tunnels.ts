@@ -10,12 +10,14 @@ import type { Random } from '../../core/random.ts';
 import type { BackendEntry, ClusterEntry } from '../../orders/snapshot.ts';
 import type { AnswerHead, UpstreamHead } from '../ports.ts';
 import { endpointOf } from '../upstream/create.ts';
-import { Dialer } from '../upstream/dial.ts';
+import { type Dialed, Dialer } from '../upstream/dial.ts';
 import { loadHttpProxy } from './http-proxy.ts';
 import { HttpProxyTunnel } from './http-proxy-tunnel.ts';
 
 export interface TunnelRequest {
   readonly head: UpstreamHead;
+  /** To the backend, from `connect`; the tunnel's from now on. */
+  readonly connection: Socket;
   /** From Incoming.rawUpgrade: the client's socket as it is, and what it sent already. */
   readonly socket: Duplex;
   readonly rest: Uint8Array;
@@ -48,7 +50,6 @@ class ProxiedRequest {
 
 export class HttpProxyTunnels {
   readonly #proxy: HttpProxy;
-  readonly #agent: Agent;
   readonly #dialer: Dialer;
   readonly #target: HttpProxy.ServerOptions['target'];
   readonly #tools: TunnelTools;
@@ -57,7 +58,6 @@ export class HttpProxyTunnels {
     const endpoint = endpointOf(cluster, backend);
     this.#tools = tools;
     this.#dialer = new Dialer(endpoint, tools.clock);
-    this.#agent = new DialingAgent(this.#dialer);
     // The dialer does TLS, so to http-proxy it is plain HTTP in any case.
     this.#target = { protocol: 'http:', host: endpoint.host, port: endpoint.port };
     this.#proxy = loadHttpProxy().createProxyServer({});
@@ -73,15 +73,28 @@ export class HttpProxyTunnels {
     return this.#dialer.open;
   }
 
+  /**
+   * Dials the backend. Before the client's socket is given away: http-proxy cannot give it back, so a backend that cannot be
+   * reached must show while another can still be asked.
+   */
+  connect(done: Dialed): void {
+    this.#dialer.dial(['http/1.1'], done);
+  }
+
   /** Opens a tunnel; whatever comes of it, the client's socket is answered and closed from here. */
   open(request: TunnelRequest): HttpProxyTunnel {
     const tunnel = new HttpProxyTunnel(request, this.#tools);
-    const { socket, rest, head } = request;
+    const { socket, rest, head, connection } = request;
     // Not before the caller has the tunnel.
     queueMicrotask(() => {
-      if (tunnel.over) return;
+      if (tunnel.over) return void connection.destroy();
       const proxied = new ProxiedRequest(tunnel, head);
-      const options = { target: this.#target!, agent: this.#agent, toProxy: true, prependPath: false };
+      const options = {
+        target: this.#target!,
+        agent: new HandedAgent(connection),
+        toProxy: true,
+        prependPath: false,
+      };
       try {
         this.#proxy.ws(
           proxied as never,
@@ -99,21 +112,17 @@ export class HttpProxyTunnels {
   }
 }
 
-/** Lets node:http connect as everything else here does. */
-class DialingAgent extends Agent {
-  readonly #dialer: Dialer;
+/** Lets node:http use the connection that stands already. */
+class HandedAgent extends Agent {
+  readonly #connection: Socket;
 
-  constructor(dialer: Dialer) {
+  constructor(connection: Socket) {
     super({ keepAlive: false });
-    this.#dialer = dialer;
+    this.#connection = connection;
   }
 
-  override createConnection(
-    _options: unknown,
-    callback?: (error: Error | null, socket: Duplex) => void,
-  ): undefined {
-    // node:http reads the socket only when there is no error.
-    this.#dialer.dial(['http/1.1'], (failure, socket) => callback?.(failure, socket as Duplex));
+  override createConnection(): Socket {
+    return this.#connection;
   }
 }
 
