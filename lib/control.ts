@@ -1,5 +1,6 @@
 // The control thread: reads the configuration, knows the backends, keeps the board, answers operators. Wires, decides nothing.
 
+import { closeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadConfig } from './config/load.ts';
@@ -110,9 +111,12 @@ async function main(): Promise<void> {
     const settings = adminSettings(config, tls, stateDir);
     if (admin === null) {
       admin = createAdminServer({ ...settings, actions, clock, log: currentLog });
-      const { adminSocket } = birth;
+      const { adminSocket, adminPort } = birth;
       const inherits = adminSocket !== null && adminSocket.address === config.admin.address;
-      const source = inherits ? { fd: adminSocket.fd } : { address: config.admin.address };
+      // Left open, it would take in operators whom nobody answers.
+      if (adminSocket !== null && !inherits) closeSync(adminSocket.fd);
+      const given = config.admin.address.endsWith(':0') && adminPort !== null ? { port: adminPort } : {};
+      const source = inherits ? { fd: adminSocket.fd } : { address: config.admin.address, ...given };
       const socket = await admin.listen(source).catch(error => {
         if (error instanceof LeasewayError) throw error;
         throw new LeasewayError(
@@ -179,6 +183,9 @@ async function main(): Promise<void> {
         return void plane.reload().catch(() => {});
       case 'upgrade-result':
         return actions.upgraded(command.requestId, command);
+      case 'upgrading':
+        actions.upgrading = command.on;
+        return;
       case 'draining':
         actions.leaving = true;
         if (command.successor) {

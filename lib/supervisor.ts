@@ -6,14 +6,22 @@ import type { ProxyConfig } from './config/proxy.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { LeasewayError, messageOf } from './core/errors.ts';
 import type { Log } from './core/log.ts';
-import { acquireLock, type ProcessLock, takeOverLock } from './core/process-lock.ts';
+import { acquireLock, lockHolder, type ProcessLock, takeOverLock } from './core/process-lock.ts';
 import { ensureStateDir, stateDirOf } from './core/state-dir.ts';
 import type { ControlCommand, ControlNotice, ListeningSocket } from './orders/messages.ts';
 import { createScoreboard, type Scoreboard } from './scoreboard/layout.ts';
 import { HeartbeatReader, releaseRow } from './scoreboard/supervise.ts';
 import { type BackoffState, died, started } from './supervise/backoff.ts';
 import { ControlThread } from './supervise/control-thread.ts';
-import { announceReady, type Inheritance, inheritance, spawnSuccessor } from './supervise/handover.ts';
+import {
+  announceFailure,
+  announceReady,
+  type Inheritance,
+  inheritance,
+  spawnSuccessor,
+} from './supervise/handover.ts';
+import { movesQueuedConnections } from './supervise/migrate.ts';
+import { Watchdog } from './supervise/watchdog.ts';
 import { WorkerThread } from './supervise/worker-thread.ts';
 import { createLog } from './telemetry/log.ts';
 
@@ -30,10 +38,15 @@ export interface SupervisorOptions {
 }
 
 const READY_WITHIN_MS = 30_000;
-/** A thread whose event loop does not turn for this long is hung, not busy. */
-const HUNG_AFTER_MS = 10_000;
 const WATCH_EVERY_MS = 1_000;
 const STOP_WITHIN_MS = 3_000;
+/** A worker that does not tell its sockets by then hangs; the upgrade goes on without it. */
+const SOCKETS_WITHIN_MS = 2_000;
+/**
+ * How long an idle kept-alive connection may bring one more request, whose answer then says that it is the last. With a successor
+ * nothing presses; without one the process is awaited.
+ */
+const IDLE_MS = { upgrade: 5_000, shutdown: 1_000 } as const;
 
 /** Runs until the process should exit; resolves with the exit code. */
 export function runSupervisor(options: SupervisorOptions): Promise<number> {
@@ -65,14 +78,17 @@ class Supervisor {
   #serving = false;
   #sockets: readonly ListeningSocket[] = [];
 
+  readonly #watchdog: Watchdog<ControlThread | WorkerThread>;
   #leaving: 'no' | 'draining' | 'stopping' = 'no';
-  #upgrading = false;
+  /** Set while a successor is being started; aborted when we are told to end meanwhile. */
+  #upgrading: AbortController | null = null;
   #examplesPid: number | null;
 
   constructor(options: SupervisorOptions, clock: Clock, log: Log) {
     this.#options = options;
     this.#clock = clock;
     this.#log = log;
+    this.#watchdog = new Watchdog(clock);
     this.#inherited = inheritance(process.env);
     this.#examplesPid = this.#inherited?.examplesPid ?? options.examplesPid ?? null;
     this.#startedMs = clock.wallMs();
@@ -121,14 +137,16 @@ class Supervisor {
         workers: this.#options.workers ?? null,
         inherited,
         adminSocket: inherited === null ? (this.#inherited?.admin ?? null) : null,
+        adminPort: this.#admin?.port ?? null,
         startedMs: this.#startedMs,
       },
       {
         notice: notice => this.#onNotice(notice),
-        exited: (code, error) => this.#onControlExit(code, error),
+        exited: (code, error) => this.#onControlExit(control, code, error),
       },
     );
     this.#control = control;
+    if (this.#board !== null) this.#watchControl(control, this.#board);
     for (const worker of this.#workers.values()) this.#introduce(worker);
     if (this.#serving) this.#announceServing();
   }
@@ -141,8 +159,7 @@ class Supervisor {
         this.#generation = notice.generation;
         return;
       case 'refused':
-        process.stderr.write(`${notice.error}\n`);
-        return this.#finish(notice.code === 'CONFIG_INVALID' ? EXIT_CONFIG_INVALID : 1);
+        return this.#fail(notice.error, notice.code === 'CONFIG_INVALID' ? EXIT_CONFIG_INVALID : 1);
       case 'admin-listening':
         this.#admin = notice.socket;
         return this.#announceIfServing();
@@ -166,16 +183,27 @@ class Supervisor {
       );
       this.#lock = this.#takeLock();
     } catch (error) {
-      process.stderr.write(`leaseway: ${messageOf(error)}\n`);
-      return this.#finish(
-        error instanceof LeasewayError && error.code === 'ALREADY_RUNNING' ? EXIT_ALREADY_RUNNING : 1,
-      );
+      const running = error instanceof LeasewayError && error.code === 'ALREADY_RUNNING';
+      return this.#fail(`leaseway: ${messageOf(error)}`, running ? EXIT_ALREADY_RUNNING : 1);
     }
     this.#count = workersFor(config, this.#options.workers);
     this.#board = createScoreboard({ workers: this.#count, slots: config.max_backends });
     this.#tellControl({ kind: 'board', board: this.#board, stateDir: this.#stateDir });
+    this.#watchControl(this.#control!, this.#board);
     // The first worker alone: what it binds for port 0 is what the others must bind too.
     this.#startWorker(0);
+  }
+
+  /** We cannot begin: said to the operator here and, where we were to succeed another process, to the operator there. */
+  #fail(text: string, code: number): void {
+    process.stderr.write(`${text}\n`);
+    if (this.#inherited === null) return this.#finish(code);
+    void announceFailure(text).then(() => this.#finish(code));
+  }
+
+  #watchControl(control: ControlThread, board: Scoreboard): void {
+    const heartbeat = new HeartbeatReader(board, this.#clock);
+    this.#watchdog.born(control, () => heartbeat.controlAgeMs());
   }
 
   /** A successor takes the lock only once it serves, so that a failed upgrade leaves the old process whole. */
@@ -185,21 +213,22 @@ class Supervisor {
     return acquireLock(this.#stateDir);
   }
 
-  #onControlExit(code: number, error: Error | undefined): void {
+  #onControlExit(control: ControlThread, code: number, error: Error | undefined): void {
+    this.#watchdog.gone(control);
     this.#control = null;
     if (this.#leaving === 'stopping') return this.#finish(0);
-    if (this.#config === null) {
-      this.#log.error('the control thread failed at start', { reason: messageOf(error ?? `exit ${code}`) });
-      return this.#finish(1);
-    }
+    // The workers finish by the snapshot they have; a new control thread would write beside the successor's.
+    if (this.#leaving === 'draining') return;
+    const reason = error === undefined ? `exit ${code}` : (error.stack ?? error.message);
+    if (this.#config === null) return this.#fail(`leaseway: the control thread failed: ${reason}`, 1);
     const now = this.#clock.monotonicMs();
     this.#controlBackoff = died(this.#controlBackoff!, now);
     this.#log.error('the control thread died; traffic goes on, starting it again', {
-      reason: messageOf(error ?? `exit ${code}`),
+      reason,
       inMs: this.#controlBackoff.delayMs,
     });
     this.#clock.after(this.#controlBackoff.delayMs, () => {
-      if (this.#leaving !== 'stopping') this.#startControl();
+      if (this.#leaving === 'no') this.#startControl();
     });
   }
 
@@ -221,10 +250,12 @@ class Supervisor {
         ready: sockets => this.#onWorkerReady(row, sockets),
         listenFailed: (address, error) => this.#onListenFailed(address, error),
         drained: cut => this.#onDrained(row, cut),
-        exited: (code, error) => this.#onWorkerExit(row, code, error),
+        exited: (code, error) => this.#onWorkerExit(worker, code, error),
       },
     );
     this.#workers.set(row, worker);
+    const heartbeat = new HeartbeatReader(this.#board!, this.#clock);
+    this.#watchdog.born(worker, () => heartbeat.workerAgeMs(row));
     this.#introduce(worker);
   }
 
@@ -250,10 +281,14 @@ class Supervisor {
     this.#announceServing();
     for (const { address, port } of this.#sockets)
       this.#log.info('listening', { address, port, workers: this.#count });
-    if (this.#inherited !== null) {
-      this.#lock = takeOverLock(this.#stateDir, this.#inherited.fromPid);
-      void announceReady();
-    } else if (this.#options.takeover) this.#replaceRunning();
+    try {
+      if (this.#inherited !== null) {
+        this.#lock = takeOverLock(this.#stateDir, this.#inherited.fromPid);
+        void announceReady();
+      } else if (this.#options.takeover) this.#replaceRunning();
+    } catch (error) {
+      return this.#fail(`leaseway: ${messageOf(error)}`, EXIT_ALREADY_RUNNING);
+    }
     this.#options.onServing?.(this.#sockets, this.#admin, this.#config!);
   }
 
@@ -268,22 +303,26 @@ class Supervisor {
   #replaceRunning(): void {
     const { lock, replacedPid } = takeOverLock.any(this.#stateDir);
     this.#lock = lock;
-    if (replacedPid !== null) {
-      this.#log.info('taking over', { fromPid: replacedPid });
-      process.kill(replacedPid, 'SIGTERM');
-    }
+    if (replacedPid === null) return;
+    this.#log.info('taking over', { fromPid: replacedPid });
+    if (!movesQueuedConnections())
+      this.#log.warn(
+        'clients that are queued on the old process at this moment are reset: set net.ipv4.tcp_migrate_req=1, or use leaseway upgrade',
+      );
+    process.kill(replacedPid, 'SIGTERM');
   }
 
   #onListenFailed(address: string, error: string): void {
     if (!this.#serving) {
-      process.stderr.write(`leaseway: cannot listen on ${address}: ${error}\n`);
-      return this.#finish(1);
+      return this.#fail(`leaseway: cannot listen on ${address}: ${error}`, 1);
     }
     this.#log.error('cannot listen', { address, reason: error });
     this.#tellControl({ kind: 'listen-failed', address, error });
   }
 
-  #onWorkerExit(row: number, code: number, error: Error | undefined): void {
+  #onWorkerExit(worker: WorkerThread, code: number, error: Error | undefined): void {
+    const { row } = worker;
+    this.#watchdog.gone(worker);
     this.#workers.delete(row);
     this.#ready.delete(row);
     releaseRow(this.#board!, row);
@@ -303,22 +342,11 @@ class Supervisor {
 
   /** Ends threads that hang; their exit then starts them again. */
   #watch(): void {
-    if (this.#board === null) return;
-    const heartbeat = new HeartbeatReader(this.#board, this.#clock);
-    for (const row of this.#ready) {
-      if (heartbeat.workerAgeMs(row) < HUNG_AFTER_MS) continue;
-      this.#log.error('a worker hangs; ending it', { worker: row });
-      this.#ready.delete(row);
-      void this.#workers.get(row)?.terminate();
-    }
-    if (
-      this.#serving &&
-      this.#leaving === 'no' &&
-      heartbeat.controlAgeMs() > HUNG_AFTER_MS &&
-      this.#control !== null
-    ) {
-      this.#log.error('the control thread hangs; ending it');
-      void this.#control.terminate();
+    for (const thread of this.#watchdog.look()) {
+      if (thread instanceof WorkerThread)
+        this.#log.error('a worker hangs; ending it', { worker: thread.row });
+      else this.#log.error('the control thread hangs; ending it');
+      void thread.terminate();
     }
   }
 
@@ -329,26 +357,48 @@ class Supervisor {
       this.#tellControl({ kind: 'upgrade-result', requestId, ...result });
     if (process.platform !== 'linux')
       return answer({ error: 'only Linux can hand listening sockets on; restart instead' });
-    if (this.#upgrading || this.#leaving !== 'no' || !this.#serving)
+    if (this.#upgrading !== null || this.#leaving !== 'no' || !this.#serving)
       return answer({ error: 'not now: starting, leaving or upgrading already' });
-    this.#upgrading = true;
+    const upgrading = new AbortController();
+    this.#upgrading = upgrading;
+    this.#tellControl({ kind: 'upgrading', on: true });
     this.#log.info('upgrading: starting the successor');
     try {
-      const sockets = (await Promise.all([...this.#workers.values()].map(worker => worker.sockets()))).flat();
       const { pid } = await spawnSuccessor(
-        { sockets, admin: this.#admin, examplesPid: this.#examplesPid },
+        { sockets: await this.#socketsOfAll(), admin: this.#admin, examplesPid: this.#examplesPid },
         this.#clock,
         READY_WITHIN_MS,
+        upgrading.signal,
       );
       this.#examplesPid = null;
       this.#log.info('upgraded: the successor serves, finishing what is here', { pid });
       answer({ pid });
       this.#drain(true);
     } catch (error) {
-      this.#log.error('the upgrade failed; going on as before', { reason: messageOf(error) });
-      answer({ error: messageOf(error) });
+      // Without its first words: the code, which the log line says already.
+      const reason = error instanceof LeasewayError ? error.detail : messageOf(error);
+      this.#log.error('the upgrade failed; going on as before', { reason });
+      this.#tellControl({ kind: 'upgrading', on: false });
+      this.#keepLock();
+      answer({ error: reason });
     } finally {
-      this.#upgrading = false;
+      this.#upgrading = null;
+    }
+  }
+
+  /** A worker that died since it answered has taken its descriptors along: only those of the living count. */
+  async #socketsOfAll(): Promise<readonly ListeningSocket[]> {
+    const asked = [...this.#workers.values()];
+    const answers = await Promise.all(asked.map(worker => worker.sockets(this.#clock, SOCKETS_WITHIN_MS)));
+    return answers.flatMap((sockets, i) => (this.#workers.get(asked[i]!.row) === asked[i] ? sockets : []));
+  }
+
+  /** A successor that failed late, with the lock in its hands, is dead by now; the lock is ours again. */
+  #keepLock(): void {
+    try {
+      if (lockHolder(this.#stateDir) !== process.pid) this.#lock = acquireLock(this.#stateDir);
+    } catch (error) {
+      this.#log.error('the lock is lost to another process', { reason: messageOf(error) });
     }
   }
 
@@ -357,15 +407,21 @@ class Supervisor {
       this.#log.warn('asked twice: ending at once');
       return this.#finish(this.#leaving === 'no' ? 0 : 1);
     }
+    this.#upgrading?.abort();
     this.#log.info('shutting down: finishing what is here', { deadlineMs: this.#config.shutdown.deadline });
     this.#drain(false);
   }
 
   #drain(successor: boolean): void {
+    // Told to end in the moment in which the successor became ready.
+    if (this.#leaving !== 'no') return;
     const { deadline, pace } = this.#config!.shutdown;
+    const idleMs = Math.min(successor ? IDLE_MS.upgrade : IDLE_MS.shutdown, deadline / 2);
     this.#leaving = 'draining';
     this.#tellControl({ kind: 'draining', successor });
-    for (const worker of this.#workers.values()) worker.drain(deadline, Math.ceil(pace / this.#count));
+    for (const worker of this.#workers.values()) {
+      worker.drain({ deadlineMs: deadline, pacePerSecond: Math.ceil(pace / this.#count), idleMs });
+    }
     this.#clock.after(deadline + STOP_WITHIN_MS, () => this.#stop());
     this.#stopIfDrained();
   }

@@ -117,11 +117,13 @@ const departure = new Departure(plane, listeners, clock, cut => {
 
 supervisor.on('message', (command: WorkerCommand) => {
   if (command.kind === 'control') connect(command.port);
-  else if (command.kind === 'drain') departure.begin(command.deadlineMs, command.pacePerSecond);
+  else if (command.kind === 'drain')
+    departure.begin(command.deadlineMs, command.pacePerSecond, command.idleMs);
   else notify({ kind: 'listening', sockets: listeners.sockets });
 });
 
 let upstreamConnections = 0;
+ledger.heartbeat();
 setInterval(() => {
   ledger.heartbeat();
   const open = plane.upstreamConnections();

@@ -31,6 +31,8 @@ export class Actions implements ControlActions {
   #nextUpgrade = 1;
   /** The process is on its way out. */
   leaving = false;
+  /** A successor starts from what is on disk now: changes would be lost to it. */
+  upgrading = false;
 
   constructor(parts: ActionParts) {
     this.#parts = parts;
@@ -140,6 +142,11 @@ export class Actions implements ControlActions {
   };
 
   #change(act: (registry: BackendRegistry) => void): void {
+    if (this.upgrading)
+      throw new LeasewayError(
+        'CONFLICT',
+        'an upgrade is under way: ask again in a moment, the successor answers',
+      );
     act(this.#parts.registry);
     this.#parts.plane().changed();
   }

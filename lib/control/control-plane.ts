@@ -48,6 +48,8 @@ export class ControlPlane implements AsyncDisposable {
   #leaseKeys: readonly LeaseKey[];
   #watch: ConfigWatch | null = null;
   #reloading: Promise<ReloadResult> | null = null;
+  /** Behind the one that runs, which may have read the files before they changed. */
+  #nextReload: Promise<ReloadResult> | null = null;
   #loadedMs: number;
   #problems: readonly string[] = [];
   #listenFailures: readonly string[] = [];
@@ -152,9 +154,23 @@ export class ControlPlane implements AsyncDisposable {
     ];
   }
 
-  /** Reads the files again. Throws CONFIG_INVALID, and nothing has changed. Calls at once share one reload. */
+  /**
+   * Reads the files again, and reopens the access log. Throws CONFIG_INVALID, and nothing has changed. What is asked while a reload
+   * runs is done after it, once for all who ask.
+   */
   reload(): Promise<ReloadResult> {
-    this.#reloading ??= this.#reload().finally(() => {
+    if (this.#reloading === null) return this.#begin();
+    this.#nextReload ??= this.#reloading.then(
+      () => this.#begin(),
+      () => this.#begin(),
+    );
+    return this.#nextReload;
+  }
+
+  #begin(): Promise<ReloadResult> {
+    this.#nextReload = null;
+    this.#parts.links.broadcast({ kind: 'reopen-logs' });
+    this.#reloading = this.#reload().finally(() => {
       this.#reloading = null;
     });
     return this.#reloading;
@@ -219,6 +235,7 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   #publish(): void {
+    if (this.#stoodDown) return;
     const { links, registry, notify } = this.#parts;
     const config = this.#config;
     const clusters: ClusterEntry[] = registry
@@ -241,6 +258,8 @@ export class ControlPlane implements AsyncDisposable {
     this.#ticking[Symbol.dispose]();
     this.#ticketKeys[Symbol.dispose]();
     this.#parts.certificates[Symbol.dispose]();
+    // It would write what it knows over what the successor has written.
+    if (this.#stoodDown) return;
     await this.#parts.registry[Symbol.asyncDispose]();
   }
 }

@@ -23,11 +23,11 @@ export class Departure {
     this.#gone = gone;
   }
 
-  begin(deadlineMs: number, pacePerSecond: number): void {
+  begin(deadlineMs: number, pacePerSecond: number, idleMs: number): void {
     if (this.#looking !== null) return;
     this.#plane.draining = true;
     this.#listeners.stopAccepting();
-    this.#listeners.drain(pacePerSecond);
+    this.#listeners.drain(pacePerSecond, idleMs);
     // Fast enough to be through in time, however many there are.
     const needed = (this.#plane.tunnels.size * 1000) / Math.max(1, deadlineMs * TUNNEL_SHARE);
     this.#plane.tunnels.endAll(Math.max(pacePerSecond, Math.ceil(needed)));

@@ -1,5 +1,6 @@
 // The listeners of one worker, brought in line with each snapshot: new ones bound, changed ones updated, gone ones let go.
 
+import { closeSync } from 'node:fs';
 import type { Clock } from '../core/clock.ts';
 import { listenError } from '../core/listen-error.ts';
 import type { Log } from '../core/log.ts';
@@ -24,6 +25,9 @@ export interface ListenFailure {
   readonly error: string;
 }
 
+/** On a listener that was taken out of the configuration. */
+const RETIRED_IDLE_MS = 1_000;
+
 interface Bound {
   readonly listener: Listener;
   readonly socket: ListeningSocket;
@@ -34,6 +38,8 @@ export class Listeners {
   readonly #inherited: ListeningSocket[];
   readonly #ports: Readonly<Record<string, number>>;
   readonly #bound = new Map<string, Bound[]>();
+  /** Taken out of the configuration, with connections that finish. */
+  readonly #retired = new Set<Listener>();
   /** Snapshots come faster than sockets bind: one at a time, the latest last. */
   #queue: Promise<readonly ListenFailure[]> = Promise.resolve([]);
   #exclusive: boolean;
@@ -57,7 +63,10 @@ export class Listeners {
   }
 
   get connections(): number {
-    return this.#all.reduce((sum, { listener }) => sum + listener.connections, 0);
+    let open = 0;
+    for (const { listener } of this.#all) open += listener.connections;
+    for (const listener of this.#retired) open += listener.connections;
+    return open;
   }
 
   /** Resolves with what could not be bound. */
@@ -71,12 +80,14 @@ export class Listeners {
     for (const { listener } of this.#all) listener.stopAccepting();
   }
 
-  drain(pacePerSecond: number): void {
-    for (const { listener } of this.#all) listener.drain(pacePerSecond);
+  /** `idleMs`: how long a connection without a request may still bring one. */
+  drain(pacePerSecond: number, idleMs: number): void {
+    for (const { listener } of this.#all) listener.drain(pacePerSecond, idleMs);
   }
 
   destroyAll(): void {
     for (const { listener } of this.#all) listener.destroyAll();
+    for (const listener of this.#retired) listener.destroyAll();
   }
 
   get #all(): readonly Bound[] {
@@ -85,6 +96,7 @@ export class Listeners {
 
   async #apply(snapshot: Snapshot): Promise<readonly ListenFailure[]> {
     if (this.#leaving) return [];
+    for (const listener of this.#retired) if (listener.connections === 0) this.#retired.delete(listener);
     const failures: ListenFailure[] = [];
     const wanted = byKey(snapshot.listeners);
     for (const [key, bound] of this.#bound) {
@@ -100,16 +112,29 @@ export class Listeners {
         for (const { listener } of known) listener.update(entry, snapshot.config.limits, snapshot.ticketKeys);
       index += 1;
     }
-    this.#inherited.length = 0;
+    this.#closeUnclaimed();
     // Later listeners come with a reload, when other workers may have bound the port already.
     this.#exclusive = false;
     return failures;
   }
 
+  /** Handed on, but no longer in the configuration: left open, it would take in clients whom nobody serves. */
+  #closeUnclaimed(): void {
+    for (const { address, fd } of this.#inherited.splice(0)) {
+      if (this.#bound.get(address)?.some(({ socket }) => socket.fd === fd)) continue;
+      try {
+        closeSync(fd);
+      } catch (error) {
+        this.#tools.log.debug('an inherited socket was closed already', { address, reason: String(error) });
+      }
+    }
+  }
+
   /** What it has accepted is served to its end. */
   #letGo(listener: Listener, { config }: Snapshot): void {
     listener.stopAccepting();
-    listener.drain(config.shutdown.pace);
+    listener.drain(config.shutdown.pace, RETIRED_IDLE_MS);
+    this.#retired.add(listener);
   }
 
   async #bind(
@@ -120,10 +145,10 @@ export class Listeners {
     failures: ListenFailure[],
   ): Promise<void> {
     const { address } = entry.config;
-    const handed = this.#inherited.filter(socket => socket.address === address);
+    const handed = this.#inherited.filter(socket => socket.address === key);
     const sources = handed.length > 0 ? handed.map(({ fd }) => ({ fd })) : [{ reusePort: true }];
     // Where another worker was given a port for `:0`, that port is meant.
-    const given = this.#ports[address];
+    const given = this.#ports[key];
     const meant = given === undefined ? address : address.replace(/:0$/, `:${given}`);
     const bound: Bound[] = [];
     for (const source of sources) {
@@ -144,7 +169,9 @@ export class Listeners {
       try {
         if (this.#exclusive) await probeAddress(meant);
         const socket = await listener.listen(source);
-        bound.push({ listener, socket: { ...socket, address } });
+        // Told to leave meanwhile.
+        if (this.#leaving) listener.stopAccepting();
+        bound.push({ listener, socket: { ...socket, address: key } });
       } catch (error) {
         failures.push({ address, error: listenError(error) });
       }

@@ -76,8 +76,13 @@ export interface SpanRecord {
 export type WorkerCommand =
   /** The port to the (new) control thread comes with it. */
   | { readonly kind: 'control'; readonly port: MessagePort }
-  /** Stop accepting at once and finish what is there; the worker reports `drained` when nothing is left, at the latest at the deadline. */
-  | { readonly kind: 'drain'; readonly deadlineMs: number; readonly pacePerSecond: number }
+  /** Stop accepting at once and finish what is there; the worker reports `drained` when nothing is left, at the latest at the deadline. `idleMs`: how long an idle connection may still bring a request. */
+  | {
+      readonly kind: 'drain';
+      readonly deadlineMs: number;
+      readonly pacePerSecond: number;
+      readonly idleMs: number;
+    }
   /** Answered by `listening`. */
   | { readonly kind: 'list-sockets' };
 
@@ -93,7 +98,7 @@ export type WorkerNotice =
 
 /** A bound listening socket: the process-wide file descriptor is what an upgrade hands on. */
 export interface ListeningSocket {
-  /** As configured. */
+  /** As configured; with `#2` and so on behind it where several listeners have the same (port 0). */
   readonly address: string;
   /** With port 0 the one that was given. */
   readonly port: number;
@@ -120,6 +125,8 @@ export type ControlCommand =
       readonly pid?: number;
       readonly error?: string;
     }
+  /** A successor is being started (or, `false`, could not be): what operators change now would be lost to it. */
+  | { readonly kind: 'upgrading'; readonly on: boolean }
   /** The process is on its way out: not ready any more; with `successor` the admin port is left to it. */
   | { readonly kind: 'draining'; readonly successor: boolean }
   /** Flush and end. Answered by `stopped`. */
@@ -162,6 +169,9 @@ export interface ControlBirth {
     readonly board: Scoreboard;
     readonly stateDir: string;
   } | null;
+  /** Inherited from the process before. */
   readonly adminSocket: ListeningSocket | null;
+  /** Of the control thread before: where it was given a port for `:0`, that one is meant. */
+  readonly adminPort: number | null;
   readonly startedMs: number;
 }

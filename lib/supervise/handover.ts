@@ -39,12 +39,21 @@ export function inheritance(env: NodeJS.ProcessEnv): Inheritance | null {
   return text === undefined ? null : (JSON.parse(text) as Inheritance);
 }
 
+/** What a successor says to the process that started it, once. */
+type Word = { readonly ready: true } | { readonly failed: string };
+
 /** Tells the old process that this one serves. */
-export function announceReady(): Promise<void> {
+export const announceReady = (): Promise<void> => announce({ ready: true });
+
+/** Tells the old process, whose operator asked for the upgrade, why this one cannot serve. */
+export const announceFailure = (reason: string): Promise<void> => announce({ failed: reason });
+
+/** The old process may be gone by now: then nobody is to be told. */
+function announce(word: Word): Promise<void> {
   return new Promise(resolve => {
-    if (process.send === undefined) return resolve();
-    process.send('ready', undefined, {}, () => {
-      process.disconnect();
+    if (process.send === undefined || !process.connected) return resolve();
+    process.send(word, undefined, {}, () => {
+      if (process.connected) process.disconnect();
       resolve();
     });
   });
@@ -52,12 +61,13 @@ export function announceReady(): Promise<void> {
 
 /**
  * Starts the successor with this process's own command line and waits until it serves.
- * Throws UPGRADE_FAILED (the successor is gone by then) when it exits or is not ready in time.
+ * Throws UPGRADE_FAILED (the successor is gone by then) when it exits, says that it cannot, is not ready in time, or `signal` aborts.
  */
 export async function spawnSuccessor(
   estate: Estate,
   clock: Clock,
   timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<{ readonly pid: number }> {
   const all = estate.admin === null ? estate.sockets : [...estate.sockets, estate.admin];
   const renumbered = all.map((socket, i) => ({ ...socket, fd: FIRST_FD + i }));
@@ -72,9 +82,9 @@ export async function spawnSuccessor(
     env: { ...process.env, [VARIABLE]: JSON.stringify(inherited) },
   });
   try {
-    await ready(child, clock, timeoutMs);
+    await ready(child, clock, timeoutMs, signal);
   } catch (error) {
-    child.kill('SIGKILL');
+    await ended(child);
     throw error;
   }
   // It outlives us: nothing here may keep waiting for it.
@@ -83,27 +93,35 @@ export async function spawnSuccessor(
   return { pid: child.pid! };
 }
 
-function ready(child: ChildProcess, clock: Clock, timeoutMs: number): Promise<void> {
+function ready(child: ChildProcess, clock: Clock, timeoutMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = clock.after(timeoutMs, () =>
-      settle(new LeasewayError('UPGRADE_FAILED', `not ready within ${timeoutMs} ms`)),
-    );
+    const fail = (detail: string, cause?: unknown): void =>
+      settle(new LeasewayError('UPGRADE_FAILED', detail, cause));
+    const timer = clock.after(timeoutMs, () => fail(`not ready within ${timeoutMs} ms`));
+    const aborted = (): void => fail('this process was told to end');
     const settle = (error?: LeasewayError): void => {
       timer[Symbol.dispose]();
+      signal.removeEventListener('abort', aborted);
       child.removeAllListeners();
       child.on('error', () => {});
       if (error === undefined) resolve();
       else reject(error);
     };
-    child.once('message', () => settle());
-    child.once('error', error => settle(new LeasewayError('UPGRADE_FAILED', error.message, error)));
-    child.once('exit', (code, signal) =>
-      settle(
-        new LeasewayError(
-          'UPGRADE_FAILED',
-          `it ended with ${signal ?? `exit code ${code}`}; its messages are on stderr`,
-        ),
-      ),
+    signal.addEventListener('abort', aborted);
+    child.once('message', (word: Word) => ('failed' in word ? fail(word.failed) : settle()));
+    child.once('error', error => fail(error.message, error));
+    child.once('exit', (code, name) =>
+      fail(`it ended with ${name ?? `exit code ${code}`}; its messages are on stderr`),
     );
+  });
+}
+
+/** Wholly gone, so that what it may have taken (the lock) is a dead process's. */
+function ended(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null)
+    return Promise.resolve();
+  return new Promise(resolve => {
+    child.once('exit', () => resolve());
+    child.kill('SIGKILL');
   });
 }

@@ -2,6 +2,7 @@
 
 import { extname } from 'node:path';
 import { type MessagePort, Worker } from 'node:worker_threads';
+import type { Clock } from '../core/clock.ts';
 import type { ListeningSocket, WorkerBirth, WorkerCommand, WorkerNotice } from '../orders/messages.ts';
 
 export interface WorkerEvents {
@@ -43,14 +44,18 @@ export class WorkerThread {
     this.#thread.postMessage({ kind: 'control', port } satisfies WorkerCommand, [port]);
   }
 
-  drain(deadlineMs: number, pacePerSecond: number): void {
-    this.#thread.postMessage({ kind: 'drain', deadlineMs, pacePerSecond } satisfies WorkerCommand);
+  drain(order: Omit<Extract<WorkerCommand, { kind: 'drain' }>, 'kind'>): void {
+    this.#thread.postMessage({ kind: 'drain', ...order } satisfies WorkerCommand);
   }
 
-  /** The listening sockets; none when the thread dies meanwhile. */
-  sockets(): Promise<readonly ListeningSocket[]> {
+  /** The listening sockets; none when the thread dies meanwhile or does not answer in time. */
+  sockets(clock: Clock, withinMs: number): Promise<readonly ListeningSocket[]> {
     return new Promise(resolve => {
-      this.#asked.push(resolve);
+      const late = clock.after(withinMs, () => resolve([]));
+      this.#asked.push(sockets => {
+        late[Symbol.dispose]();
+        resolve(sockets);
+      });
       this.#thread.postMessage({ kind: 'list-sockets' } satisfies WorkerCommand);
     });
   }

@@ -20,7 +20,8 @@ const MAX_CONNECTIONS = 256;
 /** For answers under way when it closes. */
 const CLOSE_GRACE_MS = 1_000;
 
-export type ListenSource = { readonly fd: number } | { readonly address: string };
+/** `port`: the one that the address's 0 was given before. */
+export type ListenSource = { readonly fd: number } | { readonly address: string; readonly port?: number };
 
 /** A server of one kind (plain or TLS, client certificates or not) on one socket. */
 export class Endpoint {
@@ -47,7 +48,8 @@ export class Endpoint {
   /** `address` is what the configuration says; with a descriptor the socket is already bound. */
   async listen(source: ListenSource, address: string): Promise<ListeningSocket> {
     const { host, port } = splitAddress(address);
-    const where = 'fd' in source ? { fd: source.fd } : { port, ...(host !== '' && { host }) };
+    const where =
+      'fd' in source ? { fd: source.fd } : { port: source.port ?? port, ...(host !== '' && { host }) };
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(where, () => {

@@ -18,8 +18,6 @@ import { asksForWebSocket } from './upgrade.ts';
 
 /** Requests that may wait behind the one being answered; what a client pipelines beyond is dropped with the connection. */
 const MAX_PIPELINED = 64;
-/** While draining, an idle connection is kept this long: a client in the middle of its next request is not cut off. */
-const DRAIN_GRACE_MS = 1000;
 /** A body nobody reads is thrown away up to here to save the connection. */
 const DISCARD_MS = 1000;
 const DISCARD_BYTES = 256 * 1024;
@@ -40,7 +38,8 @@ export class Http1Connection implements Session, Http1Owner {
   #requests = 0;
   #tunnels = 0;
   #closing = false;
-  #draining = false;
+  /** When draining began; 0 before. */
+  #drainingMs = 0;
   /** No longer read: lingering, destroyed or given away. */
   #done = false;
   /** When it fell idle, and how much had been read by then. */
@@ -167,8 +166,8 @@ export class Http1Connection implements Session, Http1Owner {
 
   // ---- what the listener tells
 
-  drain(): void {
-    this.#draining = true;
+  drain(nowMs: number): void {
+    this.#drainingMs ||= nowMs;
     this.#closing = true;
   }
 
@@ -216,9 +215,12 @@ export class Http1Connection implements Session, Http1Owner {
     const { limits } = this.#env;
     const heard = this.#raw.bytesRead !== this.#idleBytes;
     if (this.#headSinceMs === 0 && heard) this.#headSinceMs = nowMs;
-    if (this.#headSinceMs === 0 || (!heard && this.#requests === 0 && this.#draining)) {
-      const keepMs = this.#draining ? Math.min(DRAIN_GRACE_MS, limits.keep_alive) : limits.keep_alive;
-      if (nowMs - this.#idleSinceMs >= keepMs) this.#finish();
+    const draining = this.#drainingMs !== 0;
+    if (this.#headSinceMs === 0 || (!heard && this.#requests === 0 && draining)) {
+      const idle = nowMs - this.#idleSinceMs >= limits.keep_alive;
+      // Counted anew from here: the next request, if it comes in time, takes the word that it is the last along.
+      const since = Math.max(this.#idleSinceMs, this.#drainingMs);
+      if (idle || (draining && nowMs - since >= this.#env.drainIdleMs)) this.#closeIdle();
       return;
     }
     if (nowMs - this.#headSinceMs < limits.head_timeout) return;
@@ -258,15 +260,31 @@ export class Http1Connection implements Session, Http1Owner {
     current.lost(fault);
     if (begun) return this.cut();
     this.#current = null;
-    this.#refuse(fault);
+    this.#env.ledger.add('requestsMalformed', 1);
+    this.#answerRefusal(fault);
   }
 
   #refuse(refused: Refusal): void {
     this.#env.ledger.add('requestsMalformed', 1);
     const reason: Reason = { code: refused.code, detail: refused.detail };
     this.#env.handler.refused(this.connection, reason, refused.status);
+    this.#answerRefusal(refused);
+  }
+
+  #answerRefusal(refused: Refusal): void {
     this.#socket.write(refusalBytes(refused, this.#method), 'latin1');
     this.#finish();
+  }
+
+  /**
+   * A client may be sending its next request at this very moment and then sees a connection that ends without an answer
+   * (RFC 9112, section 9.6). What the kernel holds already is read first, so that only what is on the wire can be hit.
+   */
+  #closeIdle(): void {
+    const read = this.#raw.bytesRead;
+    setImmediate(() => {
+      if (!this.#done && this.#current === null && this.#raw.bytesRead === read) this.#finish();
+    });
   }
 
   #finish(): void {

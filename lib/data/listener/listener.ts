@@ -29,6 +29,8 @@ import { TlsFront } from './tls-front.ts';
 
 /** Probes on a quiet connection find a peer that vanished without a word (half-open TCP). */
 const TCP_KEEPALIVE_MS = 30_000;
+/** While draining an idle connection is kept this long unless the caller says otherwise. */
+const DRAIN_IDLE_MS = 1000;
 /** A failing accept() is told at most this often. */
 const ACCEPT_ERROR_LOG_MS = 5000;
 
@@ -71,7 +73,7 @@ export class Listener {
   constructor(options: ListenerOptions) {
     this.#options = options;
     const { limits, handler, clock, log, ledger } = options;
-    this.#env = { limits, handler, clock, log, ledger };
+    this.#env = { limits, drainIdleMs: DRAIN_IDLE_MS, handler, clock, log, ledger };
     this.#http1 = new Http1Server(this.#env);
     this.#http2 = new Http2Server(this.#env);
     this.#admission = new Admission(options.clients, options.index, options.seed ?? 0);
@@ -145,8 +147,9 @@ export class Listener {
     this.#server = null;
   }
 
-  /** Lets every connection finish and close, GOAWAYs at this pace; those that carry a tunnel are told last. Idempotent. */
-  drain(pacePerSecond: number): void {
+  /** Lets every connection finish and close, GOAWAYs at this pace; those that carry a tunnel are told last. Idempotent. `idleMs`: how long one without a request may still bring one. */
+  drain(pacePerSecond: number, idleMs = DRAIN_IDLE_MS): void {
+    this.#env.drainIdleMs = idleMs;
     this.#pacer ??= new DrainPacer(this.#options.clock, pacePerSecond, () => this.#open);
   }
 

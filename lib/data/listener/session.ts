@@ -10,6 +10,8 @@ import type { ClientConnection, RequestHandler } from '../ports.ts';
 /** Shared by all sessions of a listener. `limits` is swapped by a reload and read anew at each use. */
 export interface SessionEnv {
   limits: RequestLimits;
+  /** While draining, how long a connection without a request may still bring one. */
+  drainIdleMs: number;
   readonly handler: RequestHandler;
   readonly clock: Clock;
   readonly log: Log;
