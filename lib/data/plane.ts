@@ -90,7 +90,6 @@ export class DataPlane implements Plane, RequestHandler {
   }
 
   refused(connection: ClientConnection, reason: Reason, status: number): void {
-    this.ledger.add('requestsMalformed', 1);
     this.accessLog?.write(refusalRecord(connection, reason, status, this.clock.wallMs()));
   }
 

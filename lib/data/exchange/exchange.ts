@@ -8,7 +8,7 @@
 // Nothing here knows a wire format, awaits, or keeps state beyond the exchange.
 
 import type { Duplex } from 'node:stream';
-import type { ErrorCode } from '../../core/errors.ts';
+import { ERRORS, type ErrorCode } from '../../core/errors.ts';
 import type { Fields, MutableFields } from '../../core/fields.ts';
 import { Outcome } from '../../scoreboard/ports.ts';
 import type { TraceContext } from '../../telemetry/emit.ts';
@@ -203,9 +203,10 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
 
   gone(reason: Reason): void {
     if (this.#finished) return;
-    this.#plane.ledger.add('clientAborts', 1);
+    if (reason.code === 'CLIENT_GONE') this.#plane.ledger.add('clientAborts', 1);
     this.#attempt?.abort(reason, Outcome.cancelled);
-    this.account.fail(reason, 499);
+    // What is wrong with a body the connection answers by itself, with the status of the code.
+    this.account.fail(reason, ERRORS[reason.code].status);
     this.finish();
   }
 
