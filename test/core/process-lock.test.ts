@@ -190,8 +190,9 @@ t.test('taking over from a holder that died is an ordinary acquire', async t => 
   const holder = await contender(directory);
   t.equal(await holder.go(), 'won');
   t.equal(
-    code(() => takeOverLock(directory, holder.pid)),
+    code(() => takeOverLock(directory, 999_999_999)),
     'ALREADY_RUNNING',
+    'from somebody who does not hold it',
   );
   await holder.kill();
   using _lock = takeOverLock(directory, holder.pid);
