@@ -39,7 +39,7 @@ const plane = new DataPlane({
   workers: birth.workers,
 });
 const listeners = new Listeners(
-  { handler: plane, clock, log: currentLog, ledger, clients },
+  { handler: plane, clock, log: currentLog, ledger, clients, workers: birth.workers },
   birth.inherited,
   birth.ports,
   birth.exclusive,

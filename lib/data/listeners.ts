@@ -18,6 +18,7 @@ export interface ListenerTools {
   readonly log: Log;
   readonly ledger: WorkerLedger;
   readonly clients: ClientLedger;
+  readonly workers: number;
 }
 
 export interface ListenFailure {
@@ -152,7 +153,7 @@ export class Listeners {
     const meant = given === undefined ? address : address.replace(/:0$/, `:${given}`);
     const bound: Bound[] = [];
     for (const source of sources) {
-      const { clock, log, ledger, clients, handler } = this.#tools;
+      const { clock, log, ledger, clients, handler, workers } = this.#tools;
       const listener = new Listener({
         entry: { ...entry, config: { ...entry.config, address: meant } },
         index,
@@ -163,6 +164,7 @@ export class Listeners {
         log,
         ledger,
         clients,
+        workers,
         seed: hashSeed(snapshot),
         nextConnectionId: () => this.#nextId++,
       });

@@ -17,6 +17,6 @@ export function openFilesLimit(
   }
 }
 
-/** Client connections of one listener: each may need a second socket to a backend. */
-export const connectionBudget = (limit: number | null): number =>
-  limit === null ? Number.POSITIVE_INFINITY : Math.max(16, Math.floor((limit - RESERVE) / 2));
+/** Client connections of one listener in one worker: each may need a second socket to a backend. */
+export const connectionBudget = (limit: number | null, workers = 1): number =>
+  limit === null ? Number.POSITIVE_INFINITY : Math.max(16, Math.floor((limit - RESERVE) / 2 / workers));

@@ -48,6 +48,8 @@ export interface ListenerOptions {
   readonly index: number;
   /** Keys the hash of client addresses; the same in all workers. */
   readonly seed?: number;
+  /** Data-plane threads: they share the process's descriptors. */
+  readonly workers?: number;
   /** Draws ids unique within the worker; shared by its listeners. */
   readonly nextConnectionId: () => number;
 }
@@ -103,7 +105,8 @@ export class Listener {
       keepAlive: true,
       keepAliveInitialDelay: TCP_KEEPALIVE_MS,
     });
-    server.maxConnections = Math.min(connectionBudget(openFilesLimit()), this.#entry.config.max_connections);
+    // Admission refuses politely what the configuration bounds; this is the process's own last line.
+    server.maxConnections = connectionBudget(openFilesLimit(), this.#options.workers);
     server.on('connection', socket => this.#accept(socket));
     server.on('drop', () => this.#options.ledger.add('connectionsRefused', 1));
     this.#server = server;
@@ -134,11 +137,6 @@ export class Listener {
     this.#proxies = new NetworkSet(entry.config.proxy_protocol_from);
     this.#entry = entry;
     this.#env.limits = limits;
-    if (this.#server !== null)
-      this.#server.maxConnections = Math.min(
-        connectionBudget(openFilesLimit()),
-        entry.config.max_connections,
-      );
   }
 
   /** Closes the listening socket; connections go on. Idempotent. */
