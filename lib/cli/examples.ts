@@ -58,6 +58,8 @@ function whatToTry(
   admin: ListeningSocket | null,
 ): string[] {
   const url = urls[0] ?? 'http://localhost:8080';
+  // In a clone nothing is installed, and npm finds the Node that the project brings.
+  const leaseway = extname(import.meta.filename) === '.ts' ? 'npm run -s leaseway --' : 'leaseway';
   const lines = [
     '',
     `leaseway serves ${urls.join(', ')} in front of three example backends (ports ${ports.join(', ')}).`,
@@ -69,9 +71,9 @@ function whatToTry(
     `    curl -c jar -b jar ${url}/whoami     # again and again: one backend`,
     `    curl -N ${url}/stream                # server-sent events`,
     `    curl '${url}/slow?ms=2000'           # in flight while you look at the status`,
-    '    npx leaseway status',
-    `    npx leaseway drain web/127.0.0.1:${ports[0]} --deadline 1m --wait`,
-    `    npx leaseway undrain web/127.0.0.1:${ports[0]}`,
+    `    ${leaseway} status`,
+    `    ${leaseway} drain web/127.0.0.1:${ports[0]} --deadline 1m --wait`,
+    `    ${leaseway} undrain web/127.0.0.1:${ports[0]}`,
   ];
   if (admin !== null) lines.push(`    curl http://localhost:${admin.port}/        # the admin API`);
   return [...lines, ''];
