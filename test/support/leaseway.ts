@@ -7,8 +7,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { stringify } from 'yaml';
+import type { Act, HookOrder, Measure } from './hooked-leaseway.ts';
 
 const BIN = resolve(import.meta.dirname, '../../bin/leaseway.ts');
+const HOOKED = resolve(import.meta.dirname, 'hooked-leaseway.ts');
 const START_WITHIN_MS = 30_000;
 
 /** The line `run --json` prints when everything serves. */
@@ -27,6 +29,8 @@ export interface LeasewayOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** For `run`, after the folder. */
   readonly args?: readonly string[];
+  /** Threads that obey `hook` and `measure`. */
+  readonly hooked?: boolean;
 }
 
 export class Leaseway implements AsyncDisposable {
@@ -50,8 +54,9 @@ export class Leaseway implements AsyncDisposable {
   static async start(options: LeasewayOptions): Promise<Leaseway> {
     const folder = mkdtempSync(join(tmpdir(), 'leaseway-test-'));
     writeConfig(folder, options);
-    const child = spawn(process.execPath, [BIN, 'run', folder, '--json', ...(options.args ?? [])], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const script = options.hooked ? HOOKED : BIN;
+    const child = spawn(process.execPath, [script, 'run', folder, '--json', ...(options.args ?? [])], {
+      stdio: ['ignore', 'pipe', 'pipe', ...(options.hooked ? (['ipc'] as const) : [])],
       env: { ...process.env, NO_COLOR: '1', ...options.env },
     });
     const leaseway = new Leaseway(folder, child);
@@ -59,7 +64,10 @@ export class Leaseway implements AsyncDisposable {
       throw new Error(`leaseway ended with ${code} before it served:\n${leaseway.log.join('\n')}`);
     });
     const late = new Promise<never>((_, reject) => {
-      setTimeout(() => reject(new Error(`not serving:\n${leaseway.log.join('\n')}`)), START_WITHIN_MS).unref();
+      setTimeout(
+        () => reject(new Error(`not serving:\n${leaseway.log.join('\n')}`)),
+        START_WITHIN_MS,
+      ).unref();
     });
     try {
       await Promise.race([leaseway.generation(1), ended, late]);
@@ -70,6 +78,18 @@ export class Leaseway implements AsyncDisposable {
     ended.catch(() => {});
     late.catch(() => {});
     return leaseway;
+  }
+
+  /** Makes a thread of a hooked leaseway do this; threads are `control` and `worker-0` on. */
+  hook(thread: string, act: Act): void {
+    this.child.send({ thread, act } satisfies HookOrder);
+  }
+
+  /** What a thread of a hooked leaseway holds after a garbage collection. */
+  async measure(thread: string): Promise<Measure> {
+    const answer = once(this.child, 'message');
+    this.hook(thread, 'measure');
+    return ((await answer) as [Measure])[0];
   }
 
   /** Of the process that serves now: the last that said so. */
@@ -97,12 +117,21 @@ export class Leaseway implements AsyncDisposable {
   }
 
   /** Asks the admin API; writes carry the token and `If-Match: *`. */
-  async admin(path: string, method = 'GET', body?: unknown): Promise<{ status: number; body: any; text: string }> {
+  async admin(
+    path: string,
+    method = 'GET',
+    body?: unknown,
+  ): Promise<{ status: number; body: any; text: string }> {
     const { readFileSync } = await import('node:fs');
     const response = await fetch(`http://127.0.0.1:${this.serving.admin.port}${path}`, {
       method,
       headers: {
-        ...(method === 'GET' ? {} : { authorization: `Bearer ${readFileSync(join(this.folder, 'state/admin-token'), 'utf8').trim()}`, 'if-match': '*' }),
+        ...(method === 'GET'
+          ? {}
+          : {
+              authorization: `Bearer ${readFileSync(join(this.folder, 'state/admin-token'), 'utf8').trim()}`,
+              'if-match': '*',
+            }),
         ...(method === 'GET' ? {} : { 'content-type': 'application/json' }),
       },
       ...(method === 'GET' ? {} : { body: JSON.stringify(body ?? {}) }),
@@ -117,12 +146,16 @@ export class Leaseway implements AsyncDisposable {
   }
 
   /** Polls until `done` answers something other than undefined or false; the condition is what is waited for, not the time. */
-  async until<T>(done: () => Promise<T | undefined | false> | T | undefined | false, withinMs = 20_000): Promise<T> {
+  async until<T>(
+    done: () => Promise<T | undefined | false> | T | undefined | false,
+    withinMs = 20_000,
+  ): Promise<T> {
     const end = performance.now() + withinMs;
     for (;;) {
       const value = await done();
       if (value !== undefined && value !== false) return value;
-      if (performance.now() > end) throw new Error(`not within ${withinMs} ms:\n${this.log.slice(-40).join('\n')}`);
+      if (performance.now() > end)
+        throw new Error(`not within ${withinMs} ms:\n${this.log.slice(-40).join('\n')}`);
       await new Promise(resolve => setTimeout(resolve, 20));
     }
   }
@@ -172,6 +205,7 @@ function writeConfig(folder: string, { config, clusters }: LeasewayOptions): voi
     ...config,
   };
   mkdirSync(join(folder, 'clusters'), { recursive: true });
-  for (const [name, cluster] of Object.entries(clusters)) writeFileSync(join(folder, 'clusters', `${name}.yaml`), stringify(cluster));
+  for (const [name, cluster] of Object.entries(clusters))
+    writeFileSync(join(folder, 'clusters', `${name}.yaml`), stringify(cluster));
   writeFileSync(join(folder, 'leaseway.yaml'), stringify(root));
 }

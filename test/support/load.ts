@@ -29,6 +29,8 @@ export interface LoadReport {
   /** How many failed, and how, by kind of client. */
   readonly failed: number;
   readonly failures: Readonly<Record<string, number>>;
+  /** HTTP/2 requests that the client's own library took back when a GOAWAY came: nothing of them had left. */
+  readonly unsent: number;
   readonly kinds: Readonly<Record<string, { readonly requests: number; readonly longestMs: number }>>;
   /** Longest time in which no request of any client was answered well. */
   readonly longestPauseMs: number;
@@ -67,13 +69,19 @@ export class Load implements AsyncDisposable {
   }
 
   async #ask(word: 'report' | 'stop'): Promise<LoadReport> {
-    const ended = once(this.#child, 'exit').then(([code]) => {
+    const asking = new AbortController();
+    const { signal } = asking;
+    const answer = once(this.#child, 'message', { signal });
+    const ended = once(this.#child, 'exit', { signal }).then(([code]) => {
       throw new Error(`the load process ended with ${code}`);
     });
-    ended.catch(() => {});
-    const answer = once(this.#child, 'message');
     this.#child.send(word);
-    return ((await Promise.race([answer, ended])) as [LoadReport])[0];
+    try {
+      return ((await Promise.race([answer, ended])) as [LoadReport])[0];
+    } finally {
+      for (const other of [answer, ended]) other.catch(() => {});
+      asking.abort();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -88,11 +96,13 @@ export function reportLines(title: string, report: LoadReport): string {
   const { p50, p99, p999, max } = report.latencyMs;
   const of = (ms: number): string => ms.toFixed(1);
   return [
-    `${title}: ${report.requests} requests in ${report.seconds.toFixed(1)} s (${Math.round(report.perSecond)}/s), ${report.failed} failed`,
+    `${title}: ${report.requests} requests in ${report.seconds.toFixed(1)} s (${Math.round(report.perSecond)}/s), ${report.failed} failed, ${report.unsent} never sent`,
     `  latency ms p50 ${of(p50)} p99 ${of(p99)} p99.9 ${of(p999)} max ${of(max)}; longest pause ${of(report.longestPauseMs)} ms`,
     ...Object.entries(report.kinds).map(
       ([kind, { requests, longestMs }]) => `  ${kind}: ${requests}, slowest ${of(longestMs)} ms`,
     ),
-    ...Object.entries(report.failures).map(([reason, n]) => `  FAILED ${n} × ${reason}`),
+    ...Object.entries(report.failures)
+      .slice(0, 20)
+      .map(([reason, n]) => `  FAILED ${n} × ${reason}`),
   ].join('\n');
 }

@@ -22,8 +22,15 @@ const SETTINGS_PER_MINUTE = 60;
 /** Malformed or refused frames of one connection before node ends it. */
 const MAX_BAD_FRAMES = 100;
 const WINDOW_BYTES = 256 * 1024;
-/** The largest stream id: a first GOAWAY that still lets requests in flight arrive (RFC 9113, section 6.8). */
+/**
+ * GOAWAY, NO_ERROR, naming the largest stream id: the first of two, which still lets requests in flight arrive (RFC 9113, section 6.8).
+ * As bytes, because nghttp2 has a call for it and node does not offer it: after node's goaway(), whatever id it names, nghttp2
+ * ignores every new stream, so that the requests which this frame invites are refused by the second. Only without TLS: node's TLS
+ * takes one write at a time and ends the process over a second. There a request on its way at that moment gets REFUSED_STREAM,
+ * which clients repeat by themselves (RFC 9113, section 8.7).
+ */
 const EVERY_STREAM = 2 ** 31 - 1;
+const SHUTDOWN_NOTICE = Uint8Array.of(0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0);
 /** For requests that left before the first GOAWAY arrived, and for the last bytes of a connection that ends. */
 const GRACE_MS = 1000;
 const LINGER_MS = 3000;
@@ -43,6 +50,8 @@ export class Http2Connection implements Session, Http2Owner {
   #heldBytes = 0;
   #writes = 0;
   #greeted = false;
+  /** The client has our SETTINGS, which must be the first frame. */
+  #settled = false;
   #idleSinceMs: number;
   /** When GOAWAY began; 0 before. */
   #drainingMs = 0;
@@ -70,6 +79,10 @@ export class Http2Connection implements Session, Http2Owner {
     session.on('remoteSettings', () => {
       this.#greeted = true;
       this.#strike('settings');
+    });
+    session.once('localSettings', () => {
+      this.#settled = true;
+      if (this.#drainingMs !== 0 && !session.closed) this.#notify();
     });
     session.on('ping', () => this.#strike('ping'));
     session.on('error', (error: Error) => this.#onError(error));
@@ -120,10 +133,16 @@ export class Http2Connection implements Session, Http2Owner {
   drain(nowMs = this.#env.clock.monotonicMs()): void {
     if (this.#drainingMs !== 0 || this.#session.closed || this.#session.destroyed) return;
     this.#drainingMs = nowMs;
+    if (this.#settled) this.#notify();
+  }
+
+  /** Requests under way arrive before the answer to a PING does; a client that answers none has the grace. */
+  #notify(): void {
     this.#env.ledger.add('h2GoawaysSent', 1);
-    this.#session.goaway(NGHTTP2_NO_ERROR, EVERY_STREAM);
-    // Requests under way arrive before the answer to a PING does; a client that answers none has the grace.
-    if (!this.#session.connecting) this.#session.ping(() => this.#close());
+    // Node writes whole frames each time, so this one stands between two of them.
+    if (this.connection.tls === null) this.#socket.write(SHUTDOWN_NOTICE);
+    else this.#session.goaway(NGHTTP2_NO_ERROR, EVERY_STREAM);
+    this.#session.ping(() => this.#close());
   }
 
   destroy(): void {

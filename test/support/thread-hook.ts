@@ -1,0 +1,35 @@
+// Stands in for a thread's entry: listens for orders of the test, then runs the real one.
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { BroadcastChannel } from 'node:worker_threads';
+import type { HookOrder, Measure } from './hooked-leaseway.ts';
+
+const [entry, name] = process.argv.slice(2) as [string, string];
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+const channel = new BroadcastChannel('leaseway-test-hook');
+channel.unref();
+channel.onmessage = message => {
+  const order = (message as { data: HookOrder }).data;
+  if (order.thread !== name) return;
+  if (order.act === 'exit') process.exit(7);
+  if (order.act === 'hang') for (;;);
+  if (order.act === 'throw')
+    setImmediate(() => {
+      throw new Error('thrown by the test');
+    });
+  if (order.act === 'measure') channel.postMessage({ measure: measure() });
+};
+
+function measure(): Measure {
+  collect();
+  collect();
+  const handles: Record<string, number> = {};
+  for (const kind of process.getActiveResourcesInfo()) handles[kind] = (handles[kind] ?? 0) + 1;
+  const { heapUsed, rss } = process.memoryUsage();
+  return { thread: name, heapUsed, rss, handles };
+}
+
+await import(entry);
