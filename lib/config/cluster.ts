@@ -126,7 +126,7 @@ const Sticky = z.strictObject({
   by: z.enum(['cookie', 'header', 'query']).default('cookie'),
   name: sessionName
     .optional()
-    .describe('Of the cookie, header or query parameter; leaseway, Leaseway-Lease or leaseway_lease'),
+    .describe('Of the cookie, header or query parameter; leaseway-CLUSTER, Leaseway-Lease or leaseway_lease'),
   type: z
     .enum(['dynamic', 'static'])
     .default('dynamic')

@@ -25,8 +25,11 @@ export interface TraceContext {
 export interface AttemptRecord {
   readonly spanId: string;
   readonly backend: string;
+  readonly scheme: string;
   readonly address: string;
   readonly port: number;
+  /** Path and query that were asked for. */
+  readonly target: string;
   readonly version: '1.1' | '2';
   /** 1 for the first. */
   readonly number: number;
@@ -43,6 +46,9 @@ export interface RequestRecord {
   readonly startMs: number;
   readonly endMs: number;
   readonly client: string;
+  /** Of the connection, which may be a proxy's in front of us. */
+  readonly peer: string;
+  readonly peerPort: number;
   readonly method: string;
   readonly scheme: string;
   readonly authority: string;

@@ -50,6 +50,8 @@ export function serverAttributes(request: RequestRecord, query: QueryPolicy): At
   put(attributes, 'url.query', cut(shownQuery(request.query, query)));
   putAuthority(attributes, request.authority, request.scheme);
   put(attributes, 'client.address', request.client);
+  put(attributes, 'network.peer.address', request.peer);
+  if (request.peerPort > 0) attributes['network.peer.port'] = request.peerPort;
   put(attributes, 'user_agent.original', cut(request.userAgent));
   put(attributes, 'http.route', request.route);
   if (request.status > 0) attributes['http.response.status_code'] = request.status;
@@ -65,8 +67,13 @@ export function serverAttributes(request: RequestRecord, query: QueryPolicy): At
   return attributes;
 }
 
-export function clientAttributes(request: RequestRecord, attempt: AttemptRecord): Attributes {
+export function clientAttributes(
+  request: RequestRecord,
+  attempt: AttemptRecord,
+  query: QueryPolicy,
+): Attributes {
   const attributes: Attributes = {
+    'url.full': fullUrl(attempt, query),
     'server.address': attempt.address,
     'server.port': attempt.port,
     'network.peer.address': attempt.address,
@@ -80,6 +87,14 @@ export function clientAttributes(request: RequestRecord, attempt: AttemptRecord)
   put(attributes, 'leaseway.cluster', request.cluster);
   put(attributes, 'leaseway.backend', attempt.backend);
   return attributes;
+}
+
+/** What was asked of the backend; the query as far as it may be kept. */
+function fullUrl({ scheme, address, port, target }: AttemptRecord, policy: QueryPolicy): string {
+  const mark = target.indexOf('?');
+  const path = mark < 0 ? target : target.slice(0, mark);
+  const query = mark < 0 ? '' : shownQuery(target.slice(mark), policy);
+  return cut(`${scheme}://${address}:${port}${path}${query === '' ? '' : `?${query}`}`);
 }
 
 function putMethod(attributes: Attributes, method: string): void {

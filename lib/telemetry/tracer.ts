@@ -176,7 +176,7 @@ class RecordedContext implements TraceContext {
       traceState: this.#traceState,
       startMs: attempt.startMs,
       endMs: attempt.endMs,
-      attributes: clientAttributes(request, attempt),
+      attributes: clientAttributes(request, attempt, this.#query),
       error: isAttemptError(attempt),
     });
   }

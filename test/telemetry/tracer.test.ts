@@ -61,6 +61,8 @@ t.test('a sampled request leaves a server span and a client span per attempt, ri
     'server.address': 'example.org',
     'server.port': 443,
     'client.address': '192.0.2.10',
+    'network.peer.address': '198.51.100.4',
+    'network.peer.port': 51_234,
     'network.protocol.version': '1.1',
     'user_agent.original': 'test/1.0',
     'http.route': 'items',
@@ -75,6 +77,7 @@ t.test('a sampled request leaves a server span and a client span per attempt, ri
   t.match(one, { kind: 'client', name: 'GET', spanId: first, parentSpanId: context.spanId, error: true });
   t.strictSame(one!.attributes, {
     'http.request.method': 'GET',
+    'url.full': 'http://10.0.0.1:9001/v2/items/7?token=*',
     'server.address': '10.0.0.1',
     'server.port': 9001,
     'network.peer.address': '10.0.0.1',

@@ -21,6 +21,8 @@ export class Account {
   query = '';
   requestId = '';
   lease = 'none';
+  /** Path and query the backend is asked for. */
+  target = '';
   bytesIn = 0;
   bytesOut = 0;
   #placement: Placement | null = null;
@@ -83,7 +85,9 @@ export class Account {
     this.#trace.attemptEnded({
       spanId: attempt.spanId,
       backend: member.id,
+      scheme: member.scheme,
       address: member.address,
+      target: this.target,
       port: member.port,
       version: member.version,
       number: attempt.number,
@@ -124,6 +128,8 @@ export class Account {
       startMs: this.startMs,
       endMs: this.startMs + this.#elapsedMs(),
       client: this.client,
+      peer: connection.remoteAddress,
+      peerPort: connection.remotePort,
       method: head.method,
       scheme: head.scheme,
       authority: head.authority,
@@ -161,6 +167,8 @@ export const refusalRecord = (
   startMs: nowMs,
   endMs: nowMs,
   client: connection.remoteAddress,
+  peer: connection.remoteAddress,
+  peerPort: connection.remotePort,
   method: '',
   scheme: connection.tls === null ? 'http' : 'https',
   authority: '',

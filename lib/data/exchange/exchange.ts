@@ -97,6 +97,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
     const out = outbound(this.#plane, this.incoming, this.#routed!, cluster.carrier);
     if ('code' in out) return this.#reject(out);
     this.#outbound = out;
+    this.account.target = out.target;
     this.#replay = new Replay(cluster.config.retry.buffer);
     this.#placement = new Placement(this, this.#plane, session);
     cluster.retries.deposit();
