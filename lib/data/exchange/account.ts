@@ -62,7 +62,7 @@ export class Account {
   /** The final head went out. */
   answered(status: number): void {
     this.status = status;
-    this.#firstByteMs = this.#elapsedMs();
+    this.#firstByteMs = this.elapsedMs();
   }
 
   /** Something went wrong; the first word counts. `status` is what the log shows when the client never got one. */
@@ -106,7 +106,7 @@ export class Account {
     plane.ledger.add('requestsActive', -1);
     if (this.route === null) return;
     const slot = plane.compiled.routeSlot(this.route);
-    plane.ledger.request(slot, this.status, this.#elapsedMs() / 1000, this.bytesIn, this.bytesOut);
+    plane.ledger.request(slot, this.status, this.elapsedMs() / 1000, this.bytesIn, this.bytesOut);
   }
 
   close(): void {
@@ -118,7 +118,7 @@ export class Account {
     accessLog?.write(record);
   }
 
-  #elapsedMs(): number {
+  elapsedMs(): number {
     return this.#plane.clock.monotonicMs() - this.#startedMs;
   }
 
@@ -126,7 +126,7 @@ export class Account {
     const { head, connection } = this.#incoming;
     return {
       startMs: this.startMs,
-      endMs: this.startMs + this.#elapsedMs(),
+      endMs: this.startMs + this.elapsedMs(),
       client: this.client,
       peer: connection.remoteAddress,
       peerPort: connection.remotePort,

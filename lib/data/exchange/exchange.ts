@@ -13,7 +13,7 @@ import type { Fields, MutableFields } from '../../core/fields.ts';
 import { Outcome } from '../../scoreboard/ports.ts';
 import type { TraceContext } from '../../telemetry/emit.ts';
 import type { Member } from '../cluster/member.ts';
-import { isGrpc } from '../hygiene/grpc.ts';
+import { isGrpc, isTrailersOnly, shortenGrpcTimeout } from '../hygiene/grpc.ts';
 import { forwardTrailers } from '../hygiene/trailers.ts';
 import type { AnswerHead, Incoming, Reason, RequestHead, RequestSink, UpstreamHead } from '../ports.ts';
 import { errorAnswer, grpcTrailers, type OwnAnswer } from '../router/answers.ts';
@@ -135,6 +135,8 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
     const { method, protocol, bodyLength } = this.head;
     const { target, host, fields: base } = this.#outbound!;
     const fields: MutableFields = base.slice();
+    if (attempt.number > 1 || this.#placement!.waitedMs > 0)
+      shortenGrpcTimeout(fields, this.account.elapsedMs());
     attempt.spanId = this.#trace.inject(fields);
     return { method, target, authority: host, scheme: member.scheme, fields, protocol, bodyLength };
   }
@@ -228,7 +230,9 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
     this.#enterIdle();
     this.account.answered(status);
     const bodyless = this.head.method === 'HEAD' || status === 204 || status === 304;
-    this.incoming.answer({ status, fields: this.#answerFields(head) }, bodyless);
+    // gRPC clients look for such a status only in a head that ends the stream.
+    const whole = bodyless || (this.head.version === '2' && isTrailersOnly(head.fields));
+    this.incoming.answer({ status, fields: this.#answerFields(head) }, whole);
   }
 
   #answerFields(head: AnswerHead): MutableFields {
