@@ -122,6 +122,10 @@ export class Http2Connection implements Session, Http2Owner {
     this.#overhead.received(bytes);
   }
 
+  sent(bytes: number): void {
+    this.#overhead.sent(bytes);
+  }
+
   ended(incoming: Http2Incoming, struck: boolean): void {
     this.#streams.delete(incoming);
     if (this.#streams.size === 0) this.#idleSinceMs = this.#env.clock.monotonicMs();

@@ -22,6 +22,8 @@ export interface Http2Owner {
   hold(bytes: number): boolean;
   release(bytes: number): void;
   received(bytes: number): void;
+  /** Bytes that went out without being held. */
+  sent(bytes: number): void;
   /** GOAWAY once this is answered. */
   drain(): void;
   /** The stream is over; `struck` when it was reset and not by our will. */
@@ -197,7 +199,19 @@ export class Http2Incoming implements Incoming {
       (_, i, all) => all[i - (i % 2)]!.toLowerCase() !== 'sec-websocket-accept',
     );
     this.#guard(() => this.#stream.respond(kept));
+    this.#countTunnel();
     return { socket: this.#stream, rest: new Uint8Array(0) };
+  }
+
+  /** Nobody but us knows what a tunnel carries, and what seems to carry nothing is taken for a flood. */
+  #countTunnel(): void {
+    const stream = this.#stream;
+    stream.on('data', (chunk: Buffer) => this.#owner.received(chunk.length));
+    const write = stream.write as (chunk: Uint8Array, ...rest: unknown[]) => boolean;
+    stream.write = ((chunk: Uint8Array, ...rest: unknown[]) => {
+      this.#owner.sent(chunk.length);
+      return write.call(stream, chunk, ...rest);
+    }) as typeof stream.write;
   }
 
   rawUpgrade(): null {

@@ -199,6 +199,24 @@ for (const [name, open, to] of [
   });
 }
 
+t.test('a busy WebSocket over HTTP/2 is not taken for a flood', async t => {
+  const session = http2.connect(leaseway.url());
+  t.teardown(() => session.destroy());
+  await once(session, 'remoteSettings');
+  const socket = await h2WebSocket(session, nextPath(), { 'x-to': 'http1' });
+  for (let i = 0; i < 4; i++) {
+    socket.send(randomBytes(MB));
+    await next(socket);
+  }
+  // The proxy looks at each connection every half second.
+  await leaseway.until(async () => {
+    const { items } = (await leaseway.admin('/v1/connections?cluster=http1')).body;
+    return items.some((one: { bytesIn: number; ageMs: number }) => one.bytesIn > 4 * MB && one.ageMs > 2_000);
+  });
+  socket.send('still here');
+  t.equal(String(await next(socket)), 'still here');
+});
+
 t.test('compressed messages (permessage-deflate) pass as they are', async t => {
   const socket = await overHttp1(t, nextPath(), 'http1', { perMessageDeflate: true });
   t.match(socket.extensions, 'permessage-deflate');
