@@ -7,6 +7,7 @@ import { loadConfig } from './config/load.ts';
 import { formatProblem } from './config/problem.ts';
 import type { ProxyConfig } from './config/proxy.ts';
 import { Actions } from './control/actions.ts';
+import type { ListenSource } from './control/admin/endpoint.ts';
 import { type AdminServer, createAdminServer } from './control/admin/server.ts';
 import type { AdminSettings } from './control/admin/settings.ts';
 import { defaultTokenFile, loadToken } from './control/admin/token.ts';
@@ -29,6 +30,7 @@ import { VERSION } from './version.ts';
 const birth = workerData as ControlBirth;
 const port = parentPort!;
 const clock = systemClock;
+const ADMIN_AGAIN_MS = 250;
 const notify = (notice: ControlNotice): void => port.postMessage(notice);
 
 let exporter: TelemetryExporter = silentExporter;
@@ -117,15 +119,7 @@ async function main(): Promise<void> {
       if (adminSocket !== null && !inherits) closeSync(adminSocket.fd);
       const given = config.admin.address.endsWith(':0') && adminPort !== null ? { port: adminPort } : {};
       const source = inherits ? { fd: adminSocket.fd } : { address: config.admin.address, ...given };
-      const socket = await admin.listen(source).catch(error => {
-        if (error instanceof LeasewayError) throw error;
-        throw new LeasewayError(
-          'LISTEN_FAILED',
-          `admin ${config.admin.address}: ${listenError(error)}`,
-          error,
-        );
-      });
-      notify({ kind: 'admin-listening', socket });
+      await listenAdmin(admin, source, config.admin.address);
     } else {
       const socket = await admin.update(settings);
       if (socket !== null) notify({ kind: 'admin-listening', socket });
@@ -190,7 +184,7 @@ async function main(): Promise<void> {
         actions.leaving = true;
         if (command.successor) {
           plane.standDown();
-          void admin?.close();
+          void admin?.leave();
         }
         return;
       case 'stop':
@@ -206,6 +200,20 @@ async function main(): Promise<void> {
   port.off('message', keep);
   port.on('message', onCommand);
   for (const command of waiting) onCommand(command);
+}
+
+/** In a takeover the port comes free when the process that is replaced has gone; until then that one answers. */
+async function listenAdmin(admin: AdminServer, source: ListenSource, address: string): Promise<void> {
+  try {
+    notify({ kind: 'admin-listening', socket: await admin.listen(source) });
+  } catch (error) {
+    if (birth.takeover && (error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+      clock.after(ADMIN_AGAIN_MS, () => void listenAdmin(admin, source, address));
+      return;
+    }
+    if (error instanceof LeasewayError) throw error;
+    throw new LeasewayError('LISTEN_FAILED', `admin ${address}: ${listenError(error)}`, error);
+  }
 }
 
 function adminSettings(config: ProxyConfig, tls: TlsMaterial, stateDir: string): AdminSettings {

@@ -138,6 +138,7 @@ class Supervisor {
         inherited,
         adminSocket: inherited === null ? (this.#inherited?.admin ?? null) : null,
         adminPort: this.#admin?.port ?? null,
+        takeover: this.#options.takeover,
         startedMs: this.#startedMs,
       },
       {
@@ -276,7 +277,9 @@ class Supervisor {
   }
 
   #announceIfServing(): void {
-    if (this.#serving || this.#admin === null || this.#ready.size < this.#count) return;
+    // In a takeover the admin port is the old process's until that is gone.
+    const admin = this.#admin !== null || this.#options.takeover;
+    if (this.#serving || !admin || this.#count === 0 || this.#ready.size < this.#count) return;
     this.#serving = true;
     this.#announceServing();
     for (const { address, port } of this.#sockets)

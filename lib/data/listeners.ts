@@ -155,7 +155,9 @@ export class Listeners {
     for (const source of sources) {
       const { clock, log, ledger, clients, handler, workers } = this.#tools;
       const listener = new Listener({
-        entry: { ...entry, config: { ...entry.config, address: meant } },
+        // The entry stays as it is: what is bound to its address, such as TLS sessions, is the same for all workers.
+        entry,
+        bindAddress: meant,
         index,
         limits: snapshot.config.limits,
         ticketKeys: snapshot.ticketKeys,

@@ -173,5 +173,7 @@ export interface ControlBirth {
   readonly adminSocket: ListeningSocket | null;
   /** Of the control thread before: where it was given a port for `:0`, that one is meant. */
   readonly adminPort: number | null;
+  /** The process that is replaced holds the admin port until it is gone: traffic must not wait for that. */
+  readonly takeover: boolean;
   readonly startedMs: number;
 }

@@ -2,7 +2,7 @@
 
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
 import type { ListeningSocket } from '../../orders/messages.ts';
 import { splitAddress } from './address.ts';
@@ -28,9 +28,14 @@ export class Endpoint {
   readonly #server: http.Server | https.Server;
   readonly #clock: Clock;
   #contexts: AdminContexts | null;
+  #leaving = false;
 
-  constructor(tls: AdminTls | null, clock: Clock, serve: http.RequestListener) {
+  constructor(tls: AdminTls | null, clock: Clock, answer: http.RequestListener) {
     this.#clock = clock;
+    const serve: http.RequestListener = (request, response) => {
+      if (this.#leaving) response.shouldKeepAlive = false;
+      answer(request, response);
+    };
     this.#contexts = tls && new AdminContexts(tls);
     this.#server =
       tls === null
@@ -72,6 +77,18 @@ export class Endpoint {
     const contexts = new AdminContexts(tls);
     (this.#server as https.Server).setSecureContext(contextOptions(tls, 0));
     this.#contexts = contexts;
+  }
+
+  /** For a successor that listens on the same socket: who came to us is still answered, on connections that then end. */
+  async leave(): Promise<void> {
+    if (!this.#server.listening) return;
+    this.#leaving = true;
+    // Not http's own close, which cuts connections whose first request is just arriving.
+    const closed = new Promise<void>(resolve =>
+      NetServer.prototype.close.call(this.#server, () => resolve()),
+    );
+    using _grace = this.#clock.after(CLOSE_GRACE_MS, () => this.#server.closeAllConnections());
+    await closed;
   }
 
   /** Stops accepting, lets answers finish for a moment, then cuts. Safe to call when not listening. */

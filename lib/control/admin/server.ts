@@ -29,6 +29,8 @@ export interface AdminServer {
   listen(source: ListenSource): Promise<ListeningSocket>;
   /** Applies new settings; resolves with the new socket when it had to bind anew, else with null. When it rejects the old settings stay, unless the old socket had to be closed first (same port). */
   update(settings: AdminSettings): Promise<ListeningSocket | null>;
+  /** To a successor on the same socket. */
+  leave(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -93,6 +95,10 @@ class Server implements AdminServer {
     this.#rules = rulesOf(settings, next);
     if (!samePort) await old.close();
     return socket;
+  }
+
+  leave(): Promise<void> {
+    return this.#endpoint.leave();
   }
 
   close(): Promise<void> {

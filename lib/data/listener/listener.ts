@@ -36,6 +36,8 @@ const ACCEPT_ERROR_LOG_MS = 5000;
 
 export interface ListenerOptions {
   readonly entry: ListenerEntry;
+  /** Where to bind, when the configured port is 0 and another worker was given one. */
+  readonly bindAddress?: string;
   readonly limits: RequestLimits;
   /** 48 bytes, the same in all workers. */
   readonly ticketKeys: Uint8Array;
@@ -97,7 +99,7 @@ export class Listener {
 
   /** Binds, or takes over a listening socket by its file descriptor. Rejects when that is impossible. */
   listen(how: { readonly fd: number } | { readonly reusePort: boolean }): Promise<ListeningSocket> {
-    const { host, port } = parseAddress(this.#entry.config.address);
+    const { host, port } = parseAddress(this.#options.bindAddress ?? this.#entry.config.address);
     // A client's FIN must not become ours before the protocol has said its last word.
     const server = net.createServer({
       allowHalfOpen: true,
