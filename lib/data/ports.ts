@@ -72,6 +72,8 @@ export interface UpstreamHead {
   readonly fields: Fields;
   readonly protocol: '' | 'websocket';
   readonly bodyLength: number;
+  /** Not on a connection that was used before: the last try met one that had just been closed, and its like would be too. */
+  readonly fresh?: boolean;
 }
 
 export interface AnswerHead {

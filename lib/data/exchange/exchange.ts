@@ -55,6 +55,8 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
   #requestEnded = false;
   #trailers: Fields | undefined;
   #continued = false;
+  /** The last try met a connection that the backend had just closed. */
+  #stale = false;
   /** The client was asked to wait with its body. */
   #held = false;
   #answered = false;
@@ -138,7 +140,8 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
     if (attempt.number > 1 || this.#placement!.waitedMs > 0)
       shortenGrpcTimeout(fields, this.account.elapsedMs());
     attempt.spanId = this.#trace.inject(fields);
-    return { method, target, authority: host, scheme: member.scheme, fields, protocol, bodyLength };
+    const fresh = this.#stale;
+    return { method, target, authority: host, scheme: member.scheme, fields, protocol, bodyLength, fresh };
   }
 
   #sendBody(attempt: Attempt): void {
@@ -295,6 +298,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
   /** Another try where the rules allow one, else the failure is the answer. */
   #again(attempt: Attempt, reason: Reason, sent: boolean): void {
     if (!this.#mayRetry(reason, sent)) return this.#reject(reason);
+    this.#stale = reason.code === 'STALE_CONNECTION';
     if (avoidsBackend(reason.code)) this.#placement!.avoid(attempt.member);
     if (this.#placement!.exhausted) return this.#reject(reason);
     this.#plane.ledger.add('retries', 1);

@@ -34,20 +34,24 @@ export class Http1Upstream implements Upstream {
   readonly #settled = (): void => {
     this.#held -= 1;
   };
+  readonly #lineOptions: object;
 
   constructor(options: Http1Options) {
     this.#options = options;
     const keepAlive = Math.max(options.keepAliveMs, 1);
-    this.#pool = new Pool(options.origin, {
+    this.#lineOptions = {
       allowH2: false,
-      connections: options.connections,
-      pipelining: options.keepAliveMs === 0 ? 0 : 1,
       // A backend's own Keep-Alive hint can only shorten it.
       keepAliveTimeout: keepAlive,
       keepAliveMaxTimeout: keepAlive,
       maxHeaderSize: MAX_HEAD_BYTES,
       headersTimeout: 0,
       bodyTimeout: 0,
+    };
+    this.#pool = new Pool(options.origin, {
+      ...this.#lineOptions,
+      connections: options.connections,
+      pipelining: options.keepAliveMs === 0 ? 0 : 1,
       factory: (origin, clientOptions) => new BackendLine(origin, clientOptions, options.dial),
     });
   }
@@ -69,9 +73,18 @@ export class Http1Upstream implements Upstream {
     // the port), nor within a callback of another exchange, whose parser is then still running.
     queueMicrotask(() => {
       if (exchange.over) this.#held -= 1;
+      else if (head.fresh === true) this.#dispatchAlone(exchange);
       else exchange.dispatchOn(this.#pool);
     });
     return exchange;
+  }
+
+  /** On a connection of its own, which ends with it: undici's pool cannot be asked for a new one. */
+  #dispatchAlone(exchange: Http1Exchange): void {
+    const { origin, dial } = this.#options;
+    const line = new BackendLine(new URL(origin), { ...this.#lineOptions, pipelining: 0 }, dial);
+    exchange.dispatchOn(line);
+    void line.close();
   }
 
   close(): void {
