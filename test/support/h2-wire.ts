@@ -1,7 +1,7 @@
 // A socket for an HTTP/2 client that notes which streams really left: a client library refuses by itself what it still held back
 // when a GOAWAY arrived, and only the wire tells that from a request the server dropped.
 
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
 const PREFACE_BYTES = 24;
@@ -15,9 +15,8 @@ export class TappedSocket extends Duplex {
   #skip = PREFACE_BYTES;
   #head = Buffer.alloc(0);
 
-  constructor(port: number) {
+  constructor(socket: Socket) {
     super();
-    const socket = connect(port, '127.0.0.1');
     socket.setNoDelay(true);
     this.#socket = socket;
     socket.on('data', chunk => {

@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import https from 'node:https';
+import { connect as dial, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { TappedSocket } from './h2-wire.ts';
 import type { LoadReport, LoadSpec } from './load.ts';
 
@@ -103,10 +105,21 @@ function overHttp1(agent: http.Agent | false, tls: boolean): (ask: Ask) => Promi
 
 const codeOf = (error: Error & { code?: string }): string => `${error.code ?? ''} ${error.message}`.trim();
 
+const dialTls = (): Socket =>
+  connectTls({
+    ...{ port: spec.tlsPort!, host: '127.0.0.1', ca: spec.ca!, servername: spec.serverName! },
+    ALPNProtocols: ['h2'],
+  });
+
 /** A session is replaced as soon as it says that it is going. */
 class Http2Client {
   #session: ClientHttp2Session | null = null;
   #wire: TappedSocket | null = null;
+  readonly #tls: boolean;
+
+  constructor(tls: boolean) {
+    this.#tls = tls;
+  }
 
   readonly ask = (ask: Ask): Promise<string> =>
     new Promise(resolve => {
@@ -147,8 +160,9 @@ class Http2Client {
   #current(): ClientHttp2Session {
     const before = this.#session;
     if (before !== null && !before.closed && !before.destroyed) return before;
-    const wire = new TappedSocket(spec.port);
-    const session = connect(`http://127.0.0.1:${spec.port}`, { createConnection: () => wire });
+    const wire = new TappedSocket(this.#tls ? dialTls() : dial({ port: spec.port, host: '127.0.0.1' }));
+    const scheme = this.#tls ? 'https' : 'http';
+    const session = connect(`${scheme}://127.0.0.1:${spec.port}`, { createConnection: () => wire });
     // Told to the streams, which count it.
     session.on('error', () => {});
     this.#session = session;
@@ -187,18 +201,21 @@ function track(work: Promise<void>): void {
 }
 
 const closers: (() => void)[] = [];
-const { keepAlive, http2: h2, idle, fresh, open, tls } = spec;
+const { keepAlive, http2: h2, http2Tls, idle, fresh, open, tls } = spec;
 if (keepAlive !== undefined) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: keepAlive.connections });
   closers.push(() => agent.destroy());
   for (let i = 0; i < keepAlive.connections; i++)
     loop('http1 keep-alive', overHttp1(agent, false), () => keepAlive.thinkMs);
 }
-if (h2 !== undefined) {
-  for (let i = 0; i < h2.connections; i++) {
-    const client = new Http2Client();
+for (const [kind, group] of [
+  ['http2', h2],
+  ['http2 over TLS', http2Tls],
+] as const) {
+  for (let i = 0; i < (group?.connections ?? 0); i++) {
+    const client = new Http2Client(group === http2Tls);
     closers.push(() => client.close());
-    for (let j = 0; j < h2.streams; j++) loop('http2', client.ask, () => h2.thinkMs);
+    for (let j = 0; j < group!.streams; j++) loop(kind, client.ask, () => group!.thinkMs);
   }
 }
 if (idle !== undefined) {

@@ -9,6 +9,7 @@ export interface LoadSpec {
   /** HTTP/1.1 in a closed loop on kept-alive connections. */
   readonly keepAlive?: { readonly connections: number; readonly thinkMs: number };
   readonly http2?: { readonly connections: number; readonly streams: number; readonly thinkMs: number };
+  readonly http2Tls?: { readonly connections: number; readonly streams: number; readonly thinkMs: number };
   /** Connections that are kept alive and used now and then. */
   readonly idle?: { readonly connections: number; readonly maxIdleMs: number };
   /** A new connection for each request, open loop. */

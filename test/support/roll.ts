@@ -35,7 +35,10 @@ export async function rollStage(
   const backends = await Promise.all([RollBackend.start(), RollBackend.start(), RollBackend.start()]);
   const folder = mkdtempSync(join(tmpdir(), 'leaseway-roll-'));
   const authority = makeAuthority();
-  const certificates = [authority.issue([NAME, '127.0.0.1']), authority.issue([NAME, 'other.test'])];
+  const certificates = [
+    authority.issue([NAME, '127.0.0.1']),
+    authority.issue([NAME, '127.0.0.1', 'other.test']),
+  ];
   writeCertificate(folder, certificates[0]!);
   const configOf = (n: number): LeasewayOptions => configuration(n, folder, backends, overrides);
   const leaseway = await Leaseway.start({ ...configOf(0), ...start });
