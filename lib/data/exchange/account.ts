@@ -53,10 +53,14 @@ export class Account {
     this.query = target.query;
   }
 
-  placed(member: Member, placement: Placement): void {
+  /** From here on it is placed, or waits to be. */
+  placing(placement: Placement): void {
     this.#placement = placement;
+  }
+
+  placed(member: Member): void {
     this.backend = member.id;
-    this.lease = placement.session.label;
+    this.lease = this.#placement!.session.label;
   }
 
   /** The final head went out. */

@@ -102,6 +102,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
     this.account.target = out.target;
     this.#replay = new Replay(cluster.config.retry.buffer);
     this.#placement = new Placement(this, this.#plane, session);
+    this.account.placing(this.#placement);
     cluster.retries.deposit();
     this.#place();
   }
@@ -118,7 +119,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
   placed(member: Member): void {
     const plane = this.#plane;
     this.#made += 1;
-    this.account.placed(member, this.#placement!);
+    this.account.placed(member);
     const nowMs = (): number => plane.clock.monotonicMs();
     const attempt = new Attempt(this, plane.ledger, member, this.#made, plane.clock.wallMs(), nowMs);
     this.#attempt = attempt;
