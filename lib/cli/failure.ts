@@ -6,7 +6,7 @@ import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
 export class CliFailure extends Error {
   readonly exitCode: ExitCode;
 
-  /** Printed as `leaseway: WHAT: TODO`. */
+  /** Printed as `leaseway: WHAT: WHAT TO DO`. */
   constructor(exitCode: ExitCode, what: string, todo = '') {
     super(todo === '' ? what : `${what}: ${todo}`);
     this.name = 'CliFailure';
