@@ -93,14 +93,7 @@ const Outlier = z.strictObject({
   max_ejected: share(0.5).describe('Never more of the cluster than this at once'),
 });
 
-export const POLICIES = [
-  'round_robin',
-  'random',
-  'least_request',
-  'p2c',
-  'peak_ewma',
-  'consistent_hash',
-] as const;
+const POLICIES = ['round_robin', 'random', 'least_request', 'p2c', 'peak_ewma', 'consistent_hash'] as const;
 
 const Balance = z.strictObject({
   policy: z.enum(POLICIES).default('p2c'),
@@ -207,7 +200,6 @@ export type BackendConfig = ClusterConfig['backends'][number];
 export type HealthConfig = NonNullable<ClusterConfig['health']>;
 export type StickyConfig = NonNullable<ClusterConfig['sticky']>;
 export type DiscoveryConfig = NonNullable<ClusterConfig['discovery']>;
-export type BalancePolicy = (typeof POLICIES)[number];
 
 /** Its id, or host:port of its URL when it was given none. */
 export function backendId(backend: Pick<BackendConfig, 'id' | 'url'>): string {

@@ -10,7 +10,7 @@ import { MAX_FILE_BYTES } from './source.ts';
 /** Cluster files in one folder. */
 const MAX_CLUSTER_FILES = 4096;
 const YAML_FILE = /^([^.].*)\.ya?ml$/;
-export const ROOT_FILE = 'leaseway.yaml';
+const ROOT_FILE = 'leaseway.yaml';
 export const CLUSTER_FOLDER = 'clusters';
 
 export interface ConfigFile {

@@ -260,10 +260,8 @@ export type ProxyConfig = z.output<typeof Root>;
 export type ListenerConfig = ProxyConfig['listeners'][number];
 export type ListenerTlsConfig = NonNullable<ListenerConfig['tls']>;
 export type RouteConfig = ProxyConfig['routes'][number];
-export type AdminConfig = ProxyConfig['admin'];
 export type RequestLimits = ProxyConfig['limits'];
 export type TelemetryConfig = ProxyConfig['telemetry'];
-export type LogConfig = ProxyConfig['log'];
 
 /** Its name, or route-N when it was given none; N counts from 1, as a person would. */
 export const routeName = (route: Pick<RouteConfig, 'name'>, index: number): string =>

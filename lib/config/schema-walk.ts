@@ -18,7 +18,7 @@ interface Def {
 }
 const defOf = (schema: z.ZodType): Def => schema.def as unknown as Def;
 
-export function shapesOf(schema: z.ZodType): readonly Shape[] {
+function shapesOf(schema: z.ZodType): readonly Shape[] {
   const def = defOf(schema);
   if (def.innerType !== undefined) return shapesOf(def.innerType);
   if (def.in !== undefined) return shapesOf(def.in);
@@ -36,7 +36,7 @@ function childrenAt(schema: z.ZodType, part: string | number): readonly z.ZodTyp
 }
 
 /** Every schema that can stand at `path`. */
-export function schemasAt(root: z.ZodType, path: Path): readonly z.ZodType[] {
+function schemasAt(root: z.ZodType, path: Path): readonly z.ZodType[] {
   let found: readonly z.ZodType[] = [root];
   for (const part of path) found = found.flatMap(schema => childrenAt(schema, part));
   return found;

@@ -13,7 +13,7 @@ import { LeasewayError } from '../../lib/core/errors.ts';
 import type { ConnectionReport } from '../../lib/orders/messages.ts';
 import { WORKER_COUNTERS, WORKER_GAUGES, type WorkerCounter } from '../../lib/scoreboard/ports.ts';
 
-export const noCounters = (): Record<WorkerCounter, number> =>
+const noCounters = (): Record<WorkerCounter, number> =>
   Object.fromEntries([...WORKER_GAUGES, ...WORKER_COUNTERS].map(name => [name, 0])) as Record<
     WorkerCounter,
     number

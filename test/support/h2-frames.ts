@@ -2,7 +2,7 @@
 
 import type { RawClient } from './raw-client.ts';
 
-export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 export const Type = {
   data: 0,
   headers: 1,
@@ -90,7 +90,7 @@ export interface Frame {
 }
 
 /** All whole frames received so far. */
-export function framesOf(client: RawClient): Frame[] {
+function framesOf(client: RawClient): Frame[] {
   const bytes = client.received;
   const frames: Frame[] = [];
   for (let at = 0; at + 9 <= bytes.length; ) {

@@ -39,7 +39,7 @@ export const connectTo = (
   clock: Clock = systemClock,
 ): Upstream => upstreamTo(backend.url, { protocol: wire.protocol, ...config }, clock);
 
-export function requestHead(overrides: Partial<UpstreamHead> = {}): UpstreamHead {
+function requestHead(overrides: Partial<UpstreamHead> = {}): UpstreamHead {
   const authority = overrides.authority ?? 'app.example';
   const own: Fields = ['Host', authority];
   return {

@@ -13,7 +13,7 @@ const parts = (address: string): { host: string; port: number } => {
   return { host: address.slice(0, colon).toLowerCase(), port: Number(address.slice(colon + 1)) };
 };
 
-export const isLoopback = (address: string): boolean => LOOPBACK.test(parts(address).host);
+const isLoopback = (address: string): boolean => LOOPBACK.test(parts(address).host);
 
 export function checkListeners(draft: Draft): Finding[] {
   return [...addresses(draft), ...listeners(draft), ...admin(draft), ...trust(draft)];

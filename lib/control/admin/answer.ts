@@ -10,9 +10,9 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export const JSON_TYPE = 'application/json';
-export const PROBLEM_TYPE = 'application/problem+json';
-export const TEXT_TYPE = 'text/plain; charset=utf-8';
+const JSON_TYPE = 'application/json';
+const PROBLEM_TYPE = 'application/problem+json';
+const TEXT_TYPE = 'text/plain; charset=utf-8';
 
 export const json = (
   value: unknown,

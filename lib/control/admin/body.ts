@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { LeasewayError } from '../../core/errors.ts';
 import type { Refusal } from './answer.ts';
 
-export const MAX_BODY_BYTES = 64 * 1024;
+const MAX_BODY_BYTES = 64 * 1024;
 
 export type BodyResult = { readonly value: unknown } | { readonly refusal: Refusal };
 

@@ -14,7 +14,7 @@ const revision = count.describe(
   'Rises with each change of admin state; send it as If-Match: "N" with a write',
 );
 
-export const Backend = z.object({
+const Backend = z.object({
   cluster: z.string(),
   id: z.string(),
   url: z.string(),
@@ -59,7 +59,7 @@ const report = z.object({
 
 export const Status = report.extend({ revision });
 
-export const Connection = z.object({
+const Connection = z.object({
   id: z.string().describe('worker-sequence; unique within this process'),
   protocol: z.enum(['websocket', 'grpc', 'http']),
   client: z.string(),

@@ -11,7 +11,7 @@ export interface NamedBackend {
 }
 
 /** `host:port`, with the scheme's port when the URL has none; IPv6 in brackets. */
-export function hostAndPort(url: string): string {
+function hostAndPort(url: string): string {
   const { protocol, hostname, port } = new URL(url);
   return `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`;
 }

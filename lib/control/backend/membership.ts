@@ -6,7 +6,7 @@ import type { BackendStatus } from './ports.ts';
 export type SourceKind = BackendStatus['source'];
 
 /** The first that names an id has it: what stands in a file was written on purpose. */
-export const SOURCE_KINDS: readonly SourceKind[] = ['static', 'file', 'dns', 'api'];
+const SOURCE_KINDS: readonly SourceKind[] = ['static', 'file', 'dns', 'api'];
 
 export interface Member {
   readonly source: SourceKind;

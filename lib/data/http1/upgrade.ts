@@ -29,7 +29,7 @@ export function websocketFault(fields: Fields): Refusal | null {
 }
 
 /** Sec-WebSocket-Accept for the client's key. */
-export const acceptOf = (key: string): string =>
+const acceptOf = (key: string): string =>
   createHash('sha1')
     .update(key + GUID)
     .digest('base64');

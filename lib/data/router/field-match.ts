@@ -54,7 +54,7 @@ export function queryMatches(conditions: readonly FieldCondition[], query: strin
 }
 
 /** The first value of a query parameter, decoded as HTML forms encode it; `query` begins with `?` or is empty. */
-export function queryValue(query: string, name: string): string | undefined {
+function queryValue(query: string, name: string): string | undefined {
   let start = 1;
   while (start < query.length) {
     const and = query.indexOf('&', start);

@@ -19,7 +19,7 @@ const PERCENT = 1;
 const ENCODE = 2;
 export const SLASH = 3;
 export const QUESTION = 4;
-export const REFUSED = 5;
+const REFUSED = 5;
 
 /** What each ASCII character does in a path. */
 export const PATH_CHARS = new Uint8Array(128).fill(REFUSED);

@@ -106,7 +106,7 @@ function pathAdder(route: CompiledRoute): (tree: PathTree) => void {
 }
 
 /** A path of the configuration in the normal form of requests; what people write unencoded (`/café`) is encoded. */
-export function normalConfigPath(path: string, where: string): string {
+function normalConfigPath(path: string, where: string): string {
   const normal = normalisePath(path.replace(/[^\x21-\x7e]+/g, encodeURIComponent));
   if (typeof normal === 'string') throw new LeasewayError('CONFIG_INVALID', `${where}: ${normal}`);
   return normal.path;

@@ -27,7 +27,7 @@ async function readText(path: string): Promise<string> {
 }
 
 /** The list alone: `- http://10.0.0.1:8000` lines, or maps with id, url and weight. Variables as in the configuration. */
-export function parseBackendList(path: string, text: string): readonly BackendConfig[] {
+function parseBackendList(path: string, text: string): readonly BackendConfig[] {
   const source = parseSource(path, text, process.env);
   const wrong = source.placed[0];
   if (wrong !== undefined) throw refused(path, wrong.finding, wrong.at);
