@@ -79,7 +79,7 @@ export class Account {
   }
 
   attempt(attempt: Attempt, code: ErrorCode | ''): void {
-    const endMs = this.#plane.clock.wallMs();
+    const endMs = this.nowMs();
     const { member } = attempt;
     this.#attempts ??= [];
     this.#attempts.push(
@@ -122,6 +122,11 @@ export class Account {
     accessLog?.write(record);
   }
 
+  /** Unix ms by one clock for the whole exchange: what is within it must not seem to end after it when the clock is set. */
+  nowMs(): number {
+    return this.startMs + this.elapsedMs();
+  }
+
   elapsedMs(): number {
     return this.#plane.clock.monotonicMs() - this.#startedMs;
   }
@@ -130,7 +135,7 @@ export class Account {
     const { head, connection } = this.#incoming;
     return {
       startMs: this.startMs,
-      endMs: this.startMs + this.elapsedMs(),
+      endMs: this.nowMs(),
       client: this.client,
       peer: connection.remoteAddress,
       peerPort: connection.remotePort,

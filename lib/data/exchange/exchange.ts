@@ -121,7 +121,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
     this.#made += 1;
     this.account.placed(member);
     const nowMs = (): number => plane.clock.monotonicMs();
-    const attempt = new Attempt(this, plane.ledger, member, this.#made, plane.clock.wallMs(), nowMs);
+    const attempt = new Attempt(this, plane.ledger, member, this.#made, this.account.nowMs(), nowMs);
     this.#attempt = attempt;
     this.#phases.enter(this.#headTimeoutMs(), Phase.head);
     const head = this.#upstreamHead(member, attempt);
