@@ -66,7 +66,12 @@ export class ControlPlane implements AsyncDisposable {
     this.#snapshots = new SnapshotBuilder(parts.generation);
     this.#leaseKeys = loadLeaseKeys(config.leases.keys, stateDir, log);
     this.#ticketKeys = openTicketKeys(stateDir, clock, log, () => this.#publish());
-    registry.onChange(() => this.#publish());
+    registry.onChange(() => {
+      // The decisions first: a worker that knew backends but nothing good of any would have none to send to.
+      this.#tick();
+      this.#publish();
+    });
+    registry.onFlip(() => this.#tick());
     certificates.watch(material => {
       this.#tls = material;
       this.#publish();

@@ -25,6 +25,8 @@ export interface ClusterHands extends RosterHands, CheckHands {
   readonly random: Random;
   readonly load: LoadBackendFile;
   readonly admin: AdminState;
+  /** A backend's health is not what it was. */
+  flipped(): void;
 }
 
 /** A disk that refuses is asked again after this. */
@@ -173,6 +175,7 @@ export class Cluster implements Disposable {
   #flipped(backend: Backend, before: Health): void {
     if (backend.standing.health === 'up') this.startSlowly(backend);
     if (before === 'up') this.raise(backend.id, 'failover');
+    this.#hands.flipped();
   }
 
   #standpoint(backend: Backend): Standpoint {

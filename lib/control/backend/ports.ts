@@ -68,6 +68,8 @@ export interface BackendRegistry extends AsyncDisposable {
   status(): readonly BackendStatus[];
   /** Called when `entries` changed by itself (discovery, generation). */
   onChange(run: () => void): void;
+  /** Called when checks changed what some backend is fit for: a tick now spares clients a quarter of a second of it. */
+  onFlip(run: () => void): void;
   /**
    * All throw LeasewayError NOT_FOUND for an unknown cluster or backend, and INTERNAL, with nothing changed, when the order
    * cannot be written down. `deadlineMs` is from now on; the cluster's own when left out. Leases are kept until then.

@@ -52,9 +52,11 @@ class Registry implements BackendRegistry {
   /** Pace of each cluster with tunnels to end, kept until the last of a removed one is gone. */
   readonly #paces = new Map<string, number>();
   readonly #listeners: (() => void)[] = [];
+  readonly #flipListeners: (() => void)[] = [];
   #entries: readonly Omit<ClusterEntry, 'tls'>[] = [];
   #stale = true;
   #notice: Disposable | undefined;
+  #flipNotice: Disposable | undefined;
   #ending: ReadonlySet<number> = new Set();
 
   constructor(settings: RegistrySettings) {
@@ -79,6 +81,7 @@ class Registry implements BackendRegistry {
       admin: this.#admin,
       checks: new CheckSchedule(clock, random),
       changed: () => this.#changed(),
+      flipped: () => this.#flipped(),
     };
     this.#operator = new Operator(this.#clusters, this.#admin, clock, log, maxBackends);
   }
@@ -173,6 +176,10 @@ class Registry implements BackendRegistry {
     this.#listeners.push(run);
   }
 
+  onFlip(run: () => void): void {
+    this.#flipListeners.push(run);
+  }
+
   drain(cluster: string, id: string, deadlineMs?: number): void {
     this.#operator.drain(cluster, id, deadlineMs);
   }
@@ -200,6 +207,7 @@ class Registry implements BackendRegistry {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#notice?.[Symbol.dispose]();
+    this.#flipNotice?.[Symbol.dispose]();
     for (const cluster of this.#clusters.values()) cluster[Symbol.dispose]();
     this.#ledger.flush(this.#settings.clock.monotonicMs());
   }
@@ -209,6 +217,13 @@ class Registry implements BackendRegistry {
     this.#notice ??= this.#settings.clock.after(COALESCE_MS, () => {
       this.#notice = undefined;
       for (const listener of this.#listeners) listener();
+    });
+  }
+
+  #flipped(): void {
+    this.#flipNotice ??= this.#settings.clock.after(COALESCE_MS, () => {
+      this.#flipNotice = undefined;
+      for (const listener of this.#flipListeners) listener();
     });
   }
 
