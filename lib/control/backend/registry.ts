@@ -17,6 +17,7 @@ import { CheckSchedule } from './health/schedule.ts';
 import { Ledger } from './ledger.ts';
 import { Operator, tooMany } from './operator.ts';
 import type { BackendRegistry } from './ports.ts';
+import type { HeldSlot } from './slots.ts';
 import { statusOf } from './status.ts';
 
 export interface RegistrySettings {
@@ -37,6 +38,11 @@ export interface RegistrySettings {
 const FIRST_ROUND_MS = 2_000;
 /** Changes that come together are told together: one snapshot, one write. */
 const COALESCE_MS = 20;
+/**
+ * What was decided of a backend that is gone stands this long: the board turns at once, the snapshot that names its
+ * successors comes a moment later, and a cluster that exchanged all its backends would have none meanwhile.
+ */
+const FAREWELL_MS = 500;
 
 export function createRegistry(settings: RegistrySettings): BackendRegistry {
   return new Registry(settings);
@@ -58,6 +64,10 @@ class Registry implements BackendRegistry {
   #notice: Disposable | undefined;
   #flipNotice: Disposable | undefined;
   #ending: ReadonlySet<number> = new Set();
+  /** Of the last tick. */
+  #decided: ReadonlyMap<number, Decision> = new Map();
+  /** By slot: since when its backend is known to be gone. */
+  readonly #leaving = new Map<number, { readonly generation: number; readonly sinceMs: number }>();
 
   constructor(settings: RegistrySettings) {
     this.#settings = settings;
@@ -132,16 +142,24 @@ class Registry implements BackendRegistry {
     const { slots } = this.#ledger;
     if (slots.sweep(this.#settings.clock.monotonicMs())) this.#ledger.touch();
     const decisions = new Map<number, Decision>();
-    for (const { index, generation, retired } of slots.held())
-      if (retired)
-        decisions.set(index, {
-          state: BackendState.none,
-          milliWeight: 0,
-          concurrency: 0,
-          slotGeneration: generation,
-        });
+    for (const slot of slots.held()) {
+      if (slot.retired) decisions.set(slot.index, this.#farewell(slot));
+      else this.#leaving.delete(slot.index);
+    }
     for (const cluster of this.#clusters.values()) cluster.tick(decisions);
+    this.#decided = decisions;
     return decisions;
+  }
+
+  #farewell({ index, generation }: HeldSlot): Decision {
+    const nowMs = this.#settings.clock.monotonicMs();
+    const last = this.#decided.get(index);
+    const own = last?.slotGeneration === generation ? last : undefined;
+    const known = this.#leaving.get(index);
+    const sinceMs = known?.generation === generation ? known.sinceMs : nowMs;
+    this.#leaving.set(index, { generation, sinceMs });
+    if (own !== undefined && nowMs - sinceMs < FAREWELL_MS) return own;
+    return { state: BackendState.none, milliWeight: 0, concurrency: 0, slotGeneration: generation };
   }
 
   /** Rates are over all workers. An ending is repeated at each call while it holds; one that is missing is over. */

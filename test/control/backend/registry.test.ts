@@ -150,8 +150,13 @@ t.test(
     world.board.tunnelsAt.set(slot, 100);
     await world.configure({ web: { backends: [pair.backends[1]!], drain: { pace: 20 } } });
     t.same(world.registry.tunnelsToEnd(), [{ slots: [slot], perSecond: 20 }]);
-    t.equal(world.board.published.get(slot)?.state, BackendState.none);
+    t.equal(
+      world.board.published.get(slot)?.state,
+      BackendState.up,
+      'until all know the snapshot without it',
+    );
     world.tick(60_000);
+    t.equal(world.board.published.get(slot)?.state, BackendState.none);
     world.registry.add('web', { id: 'c', url: 'http://127.0.0.1:3', weight: 1 });
     t.not(world.status('c').slot, slot);
     world.board.tunnelsAt.delete(slot);
