@@ -1,12 +1,10 @@
 // The main thread: starts the control thread and the workers, watches them, starts them again, and ends or hands over the process.
 
-import { availableParallelism } from 'node:os';
 import { MessageChannel } from 'node:worker_threads';
 import type { ProxyConfig } from './config/proxy.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { LeasewayError, messageOf } from './core/errors.ts';
 import type { Log } from './core/log.ts';
-import { acquireLock, lockHolder, type ProcessLock, takeOverLock } from './core/process-lock.ts';
 import { ensureStateDir, stateDirOf } from './core/state-dir.ts';
 import type { ControlCommand, ControlNotice, ListeningSocket } from './orders/messages.ts';
 import { createScoreboard, type Scoreboard } from './scoreboard/layout.ts';
@@ -20,28 +18,16 @@ import {
   inheritance,
   spawnSuccessor,
 } from './supervise/handover.ts';
-import { movesQueuedConnections } from './supervise/migrate.ts';
+import { EXIT, endProcess, type SupervisorOptions } from './supervise/options.ts';
+import { shareOf, workersFor } from './supervise/shares.ts';
+import { Tenure } from './supervise/tenure.ts';
 import { Watchdog } from './supervise/watchdog.ts';
-import { WorkerThread } from './supervise/worker-thread.ts';
+import { socketsOf, WorkerThread } from './supervise/worker-thread.ts';
 import { createLog } from './telemetry/log.ts';
-
-export interface SupervisorOptions {
-  readonly configPath: string;
-  /** Instead of the configured number. */
-  readonly workers?: number;
-  /** Replace the leaseway that holds the state directory, without its help. */
-  readonly takeover: boolean;
-  /** Process of the example backends, ended with us. */
-  readonly examplesPid?: number;
-  /** Called once everything serves. */
-  onServing?(sockets: readonly ListeningSocket[], admin: ListeningSocket | null, config: ProxyConfig): void;
-}
 
 const READY_WITHIN_MS = 30_000;
 const WATCH_EVERY_MS = 1_000;
 const STOP_WITHIN_MS = 3_000;
-/** A worker that does not tell its sockets by then hangs; the upgrade goes on without it. */
-const SOCKETS_WITHIN_MS = 2_000;
 /**
  * How long an idle kept-alive connection may bring one more request, whose answer then says that it is the last. With a successor
  * nothing presses; without one the process is awaited.
@@ -64,8 +50,9 @@ class Supervisor {
   #config: ProxyConfig | null = null;
   #generation = 0;
   #board: Scoreboard | null = null;
+  #heartbeat: HeartbeatReader | null = null;
   #stateDir = '';
-  #lock: ProcessLock | null = null;
+  #tenure: Tenure | null = null;
   #control: ControlThread | null = null;
   #controlBackoff: BackoffState | undefined;
   #admin: ListeningSocket | null = null;
@@ -113,7 +100,7 @@ class Supervisor {
     clearInterval(alive);
     for (const [name, act] of signals) process.off(name, act);
     await Promise.all([...this.#workers.values(), this.#control].map(thread => thread?.terminate()));
-    this.#lock?.[Symbol.dispose]();
+    this.#tenure?.[Symbol.dispose]();
     if (this.#examplesPid !== null) endProcess(this.#examplesPid);
     return code;
   }
@@ -147,7 +134,7 @@ class Supervisor {
       },
     );
     this.#control = control;
-    if (this.#board !== null) this.#watchControl(control, this.#board);
+    if (this.#heartbeat !== null) this.#watchdog.born(control, () => this.#heartbeat!.controlAgeMs());
     for (const worker of this.#workers.values()) this.#introduce(worker);
     if (this.#serving) this.#announceServing();
   }
@@ -160,7 +147,7 @@ class Supervisor {
         this.#generation = notice.generation;
         return;
       case 'refused':
-        return this.#fail(notice.error, notice.code === 'CONFIG_INVALID' ? EXIT_CONFIG_INVALID : 1);
+        return this.#fail(notice.error, notice.code === 'CONFIG_INVALID' ? EXIT.configInvalid : 1);
       case 'admin-listening':
         this.#admin = notice.socket;
         return this.#announceIfServing();
@@ -182,15 +169,17 @@ class Supervisor {
       this.#stateDir = ensureStateDir(
         stateDirOf({ configPath: this.#options.configPath, configured: config.state.dir, env: process.env }),
       );
-      this.#lock = this.#takeLock();
+      this.#tenure = new Tenure(this.#stateDir);
+      if (this.#inherited === null && !this.#options.takeover) this.#tenure.begin();
     } catch (error) {
       const running = error instanceof LeasewayError && error.code === 'ALREADY_RUNNING';
-      return this.#fail(`leaseway: ${messageOf(error)}`, running ? EXIT_ALREADY_RUNNING : 1);
+      return this.#fail(`leaseway: ${messageOf(error)}`, running ? EXIT.alreadyRunning : 1);
     }
     this.#count = workersFor(config, this.#options.workers);
     this.#board = createScoreboard({ workers: this.#count, slots: config.max_backends });
     this.#tellControl({ kind: 'board', board: this.#board, stateDir: this.#stateDir });
-    this.#watchControl(this.#control!, this.#board);
+    this.#heartbeat = new HeartbeatReader(this.#board, this.#clock);
+    this.#watchdog.born(this.#control!, () => this.#heartbeat!.controlAgeMs());
     // The first worker alone: what it binds for port 0 is what the others must bind too.
     this.#startWorker(0);
   }
@@ -200,18 +189,6 @@ class Supervisor {
     process.stderr.write(`${text}\n`);
     if (this.#inherited === null) return this.#finish(code);
     void announceFailure(text).then(() => this.#finish(code));
-  }
-
-  #watchControl(control: ControlThread, board: Scoreboard): void {
-    const heartbeat = new HeartbeatReader(board, this.#clock);
-    this.#watchdog.born(control, () => heartbeat.controlAgeMs());
-  }
-
-  /** A successor takes the lock only once it serves, so that a failed upgrade leaves the old process whole. */
-  #takeLock(): ProcessLock | null {
-    if (this.#inherited !== null) return null;
-    if (this.#options.takeover) return null;
-    return acquireLock(this.#stateDir);
   }
 
   #onControlExit(control: ControlThread, code: number, error: Error | undefined): void {
@@ -242,7 +219,7 @@ class Supervisor {
   #startWorker(row: number): void {
     this.#workerBackoff.set(row, started(this.#workerBackoff.get(row), this.#clock.monotonicMs()));
     // Each inherited socket goes to one worker, all sockets to some worker: a queue nobody accepts from would strand clients.
-    const inherited = this.#serving ? [] : inheritedFor(this.#inherited, row, this.#count);
+    const inherited = this.#serving ? [] : shareOf(this.#inherited?.sockets ?? [], row, this.#count);
     // The first bind finds out whether somebody else has the port; the sockets that share it would not.
     const exclusive = row === 0 && !this.#serving && this.#inherited === null && !this.#options.takeover;
     const worker = new WorkerThread(
@@ -251,12 +228,11 @@ class Supervisor {
         ready: sockets => this.#onWorkerReady(row, sockets),
         listenFailed: (address, error) => this.#onListenFailed(address, error),
         drained: cut => this.#onDrained(row, cut),
-        exited: (code, error) => this.#onWorkerExit(worker, code, error),
+        exited: reason => this.#onWorkerExit(worker, reason),
       },
     );
     this.#workers.set(row, worker);
-    const heartbeat = new HeartbeatReader(this.#board!, this.#clock);
-    this.#watchdog.born(worker, () => heartbeat.workerAgeMs(row));
+    this.#watchdog.born(worker, () => this.#heartbeat!.workerAgeMs(row));
     this.#introduce(worker);
   }
 
@@ -286,11 +262,11 @@ class Supervisor {
       this.#log.info('listening', { address, port, workers: this.#count });
     try {
       if (this.#inherited !== null) {
-        this.#lock = takeOverLock(this.#stateDir, this.#inherited.fromPid);
+        this.#tenure!.succeed(this.#inherited.fromPid);
         void announceReady();
-      } else if (this.#options.takeover) this.#replaceRunning();
+      } else if (this.#options.takeover) this.#tenure!.replace(this.#log);
     } catch (error) {
-      return this.#fail(`leaseway: ${messageOf(error)}`, EXIT_ALREADY_RUNNING);
+      return this.#fail(`leaseway: ${messageOf(error)}`, EXIT.alreadyRunning);
     }
     this.#options.onServing?.(this.#sockets, this.#admin, this.#config!);
   }
@@ -302,19 +278,6 @@ class Supervisor {
     });
   }
 
-  /** `--takeover`: we are bound beside the running process; now its lock is ours and it may go. */
-  #replaceRunning(): void {
-    const { lock, replacedPid } = takeOverLock.any(this.#stateDir);
-    this.#lock = lock;
-    if (replacedPid === null) return;
-    this.#log.info('taking over', { fromPid: replacedPid });
-    if (!movesQueuedConnections())
-      this.#log.warn(
-        'clients that are queued on the old process at this moment are reset: set net.ipv4.tcp_migrate_req=1, or use leaseway upgrade',
-      );
-    process.kill(replacedPid, 'SIGTERM');
-  }
-
   #onListenFailed(address: string, error: string): void {
     if (!this.#serving) {
       return this.#fail(`leaseway: cannot listen on ${address}: ${error}`, 1);
@@ -323,7 +286,7 @@ class Supervisor {
     this.#tellControl({ kind: 'listen-failed', address, error });
   }
 
-  #onWorkerExit(worker: WorkerThread, code: number, error: Error | undefined): void {
+  #onWorkerExit(worker: WorkerThread, reason: string): void {
     const { row } = worker;
     this.#watchdog.gone(worker);
     this.#workers.delete(row);
@@ -335,7 +298,7 @@ class Supervisor {
     this.#workerBackoff.set(row, backoff);
     this.#log.error('a worker died; its connections are lost, starting it again', {
       worker: row,
-      reason: error === undefined ? `exit ${code}` : (error.stack ?? error.message),
+      reason,
       inMs: backoff.delayMs,
     });
     this.#clock.after(backoff.delayMs, () => {
@@ -368,7 +331,11 @@ class Supervisor {
     this.#log.info('upgrading: starting the successor');
     try {
       const { pid } = await spawnSuccessor(
-        { sockets: await this.#socketsOfAll(), admin: this.#admin, examplesPid: this.#examplesPid },
+        {
+          sockets: await socketsOf(this.#workers, this.#clock),
+          admin: this.#admin,
+          examplesPid: this.#examplesPid,
+        },
         this.#clock,
         READY_WITHIN_MS,
         upgrading.signal,
@@ -378,30 +345,13 @@ class Supervisor {
       answer({ pid });
       this.#drain(true);
     } catch (error) {
-      // Without its first words: the code, which the log line says already.
       const reason = error instanceof LeasewayError ? error.detail : messageOf(error);
       this.#log.error('the upgrade failed; going on as before', { reason });
       this.#tellControl({ kind: 'upgrading', on: false });
-      this.#keepLock();
+      this.#tenure!.keep(this.#log);
       answer({ error: reason });
     } finally {
       this.#upgrading = null;
-    }
-  }
-
-  /** A worker that died since it answered has taken its descriptors along: only those of the living count. */
-  async #socketsOfAll(): Promise<readonly ListeningSocket[]> {
-    const asked = [...this.#workers.values()];
-    const answers = await Promise.all(asked.map(worker => worker.sockets(this.#clock, SOCKETS_WITHIN_MS)));
-    return answers.flatMap((sockets, i) => (this.#workers.get(asked[i]!.row) === asked[i] ? sockets : []));
-  }
-
-  /** A successor that failed late, with the lock in its hands, is dead by now; the lock is ours again. */
-  #keepLock(): void {
-    try {
-      if (lockHolder(this.#stateDir) !== process.pid) this.#lock = acquireLock(this.#stateDir);
-    } catch (error) {
-      this.#log.error('the lock is lost to another process', { reason: messageOf(error) });
     }
   }
 
@@ -416,7 +366,6 @@ class Supervisor {
   }
 
   #drain(successor: boolean): void {
-    // Told to end in the moment in which the successor became ready.
     if (this.#leaving !== 'no') return;
     const { deadline, pace } = this.#config!.shutdown;
     const idleMs = Math.min(successor ? IDLE_MS.upgrade : IDLE_MS.shutdown, deadline / 2);
@@ -445,33 +394,5 @@ class Supervisor {
     if (this.#control === null) return this.#finish(0);
     this.#tellControl({ kind: 'stop' });
     this.#clock.after(STOP_WITHIN_MS, () => this.#finish(0));
-  }
-}
-
-const EXIT_ALREADY_RUNNING = 4;
-const EXIT_CONFIG_INVALID = 5;
-
-/** Several workers need a kernel that spreads connections over sockets of one port. */
-function workersFor(config: ProxyConfig, asked: number | undefined): number {
-  if (process.platform !== 'linux') return 1;
-  const configured = asked ?? config.workers;
-  return Math.min(64, configured === 'auto' ? availableParallelism() : configured);
-}
-
-/** Of each address the sockets in turn, so that every worker has one where there are enough, and no upgrade adds any. */
-function inheritedFor(from: Inheritance | null, row: number, count: number): readonly ListeningSocket[] {
-  const seen = new Map<string, number>();
-  return (from?.sockets ?? []).filter(({ address }) => {
-    const nth = seen.get(address) ?? 0;
-    seen.set(address, nth + 1);
-    return nth % count === row;
-  });
-}
-
-function endProcess(pid: number): void {
-  try {
-    process.kill(pid, 'SIGTERM');
-  } catch {
-    // It is gone already.
   }
 }

@@ -122,6 +122,17 @@ supervisor.on('message', (command: WorkerCommand) => {
   else notify({ kind: 'listening', sockets: listeners.sockets });
 });
 
+/**
+ * A defect ends this worker, but not by itself: a thread that is torn down while HTTP/2 still reads makes node end the whole process
+ * (an assertion on a stream whose first callback could not run any more). So the connections go first.
+ */
+process.on('uncaughtException', error => {
+  notify({ kind: 'failed', reason: error.stack ?? messageOf(error) });
+  plane.tunnels.destroyAll();
+  listeners.destroyAll();
+  setImmediate(() => process.exit(1));
+});
+
 let upstreamConnections = 0;
 ledger.heartbeat();
 setInterval(() => {

@@ -93,6 +93,8 @@ export type WorkerNotice =
   /** The first snapshot is in use and every listener is bound. */
   | { readonly kind: 'ready'; readonly sockets: readonly ListeningSocket[] }
   | { readonly kind: 'listen-failed'; readonly address: string; readonly error: string }
+  /** An exception that nobody caught; the thread ends. */
+  | { readonly kind: 'failed'; readonly reason: string }
   /** `cut`: connections that were closed because the deadline came. */
   | { readonly kind: 'drained'; readonly cut: number };
 

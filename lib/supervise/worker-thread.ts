@@ -10,13 +10,13 @@ export interface WorkerEvents {
   listenFailed(address: string, error: string): void;
   drained(cut: number): void;
   /** After the thread is wholly gone: its row may be released. */
-  exited(code: number, error: Error | undefined): void;
+  exited(reason: string): void;
 }
 
 export class WorkerThread {
   readonly row: number;
   readonly #thread: Worker;
-  #error: Error | undefined;
+  #reason: string | undefined;
   #asked: ((sockets: readonly ListeningSocket[]) => void)[] = [];
 
   constructor(birth: WorkerBirth, events: WorkerEvents) {
@@ -25,15 +25,16 @@ export class WorkerThread {
     const entry = new URL(`../worker${extname(import.meta.filename)}`, import.meta.url);
     this.#thread = new Worker(entry, { workerData: birth, execArgv: [], name: `worker-${birth.row}` });
     this.#thread.on('error', error => {
-      this.#error = error as Error;
+      this.#reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     });
     this.#thread.on('exit', code => {
       for (const answer of this.#asked.splice(0)) answer([]);
-      events.exited(code, this.#error);
+      events.exited(this.#reason ?? `exit ${code}`);
     });
     this.#thread.on('message', (notice: WorkerNotice) => {
       if (notice.kind === 'ready') events.ready(notice.sockets);
       else if (notice.kind === 'listen-failed') events.listenFailed(notice.address, notice.error);
+      else if (notice.kind === 'failed') this.#reason = notice.reason;
       else if (notice.kind === 'drained') events.drained(notice.cut);
       else for (const answer of this.#asked.splice(0)) answer(notice.sockets);
     });
@@ -63,4 +64,17 @@ export class WorkerThread {
   terminate(): Promise<unknown> {
     return this.#thread.terminate();
   }
+}
+
+/** A worker that does not tell its sockets by then hangs; an upgrade goes on without it. */
+const SOCKETS_WITHIN_MS = 2_000;
+
+/** A worker that died since it answered has taken its descriptors along: only those of the living count. */
+export async function socketsOf(
+  workers: ReadonlyMap<number, WorkerThread>,
+  clock: Clock,
+): Promise<readonly ListeningSocket[]> {
+  const asked = [...workers.values()];
+  const answers = await Promise.all(asked.map(worker => worker.sockets(clock, SOCKETS_WITHIN_MS)));
+  return answers.flatMap((sockets, i) => (workers.get(asked[i]!.row) === asked[i] ? sockets : []));
 }

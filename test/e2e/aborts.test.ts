@@ -2,7 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import t from 'tap';
-import { Leaseway } from '../support/leaseway.ts';
+import { type Json, Leaseway } from '../support/leaseway.ts';
 import { EchoSocket } from '../support/roll.ts';
 import { RollBackend } from '../support/roll-backends.ts';
 
@@ -52,7 +52,7 @@ t.test('a thousand clients that leave leave nothing behind', async t => {
   const port = leaseway.port();
   const { until } = { until: leaseway.until.bind(leaseway) };
   const sum = async (counter: string): Promise<number> =>
-    (await leaseway.status()).workers.reduce((all: number, { counters }: any) => all + counters[counter], 0);
+    (await leaseway.status()).workers.reduce((all: number, { counters }: Json) => all + counters[counter], 0);
 
   const leaveMidResponse = async (): Promise<void> => {
     for (let done = 0; done < MID_RESPONSE; done += BATCH) {
@@ -102,7 +102,7 @@ t.test('a thousand clients that leave leave nothing behind', async t => {
       await until(async () => (await sum(gauge)) === 0);
     await until(() => backend.connections === 0 && narrow.connections === 0);
     const { backends } = await leaseway.status();
-    t.ok(backends.every((one: any) => one.inFlight === 0 && one.tunnels === 0));
+    t.ok(backends.every((one: Json) => one.inFlight === 0 && one.tunnels === 0));
     let heap = 0;
     let handles = 0;
     let rss = 0;

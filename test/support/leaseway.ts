@@ -21,6 +21,10 @@ export interface Serving {
   readonly admin: { readonly address: string; readonly port: number };
 }
 
+/** An answer of the admin API: its shapes are the API's own tests' business. */
+// biome-ignore lint/suspicious/noExplicitAny: what a test reads of it, it asserts.
+export type Json = any;
+
 export interface LeasewayOptions {
   /** leaseway.yaml as an object; listeners and admin are on port 0 unless given. */
   readonly config?: Record<string, unknown>;
@@ -121,7 +125,7 @@ export class Leaseway implements AsyncDisposable {
     path: string,
     method = 'GET',
     body?: unknown,
-  ): Promise<{ status: number; body: any; text: string }> {
+  ): Promise<{ status: number; body: Json; text: string }> {
     const { readFileSync } = await import('node:fs');
     const response = await fetch(`http://127.0.0.1:${this.serving.admin.port}${path}`, {
       method,
@@ -141,7 +145,7 @@ export class Leaseway implements AsyncDisposable {
     return { status: response.status, text, body: json ? JSON.parse(text) : undefined };
   }
 
-  async status(): Promise<any> {
+  async status(): Promise<Json> {
     return (await this.admin('/v1/status')).body;
   }
 
@@ -165,7 +169,7 @@ export class Leaseway implements AsyncDisposable {
     writeConfig(this.folder, options);
   }
 
-  async reload(): Promise<{ status: number; body: any }> {
+  async reload(): Promise<{ status: number; body: Json }> {
     return this.admin('/v1/reload', 'POST');
   }
 

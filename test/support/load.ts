@@ -2,7 +2,6 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { resolve } from 'node:path';
 
 export interface LoadSpec {
   readonly port: number;
@@ -53,8 +52,9 @@ export class Load implements AsyncDisposable {
 
   /** Resolves when the first requests have been answered. */
   static async start(spec: LoadSpec): Promise<Load> {
-    const script = resolve(import.meta.dirname, 'load-process.ts');
-    const child = fork(script, [JSON.stringify(spec)], { execArgv: [] });
+    const child = fork(new URL('./load-process.ts', import.meta.url), [JSON.stringify(spec)], {
+      execArgv: [],
+    });
     const load = new Load(child);
     while ((await load.report()).requests < 20) await new Promise(again => setTimeout(again, 20));
     return load;

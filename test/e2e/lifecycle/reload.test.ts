@@ -3,7 +3,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { Leaseway } from '../../support/leaseway.ts';
+import { type Json, Leaseway } from '../../support/leaseway.ts';
 import { RollBackend } from '../../support/roll-backends.ts';
 
 const respond = (body: string): Record<string, unknown> => ({ routes: [{ respond: { body } }] });
@@ -73,7 +73,7 @@ t.test('drain and weight survive reload, upgrade and restart', async t => {
   };
   await using leaseway = await Leaseway.start({ clusters });
   const views = (of: Leaseway) => async (): Promise<unknown> =>
-    (await of.status()).backends.map(({ id, admin, weight }: any) => [id, admin, weight]);
+    (await of.status()).backends.map(({ id, admin, weight }: Json) => [id, admin, weight]);
   t.equal((await leaseway.admin('/v1/backends/web/a/drain', 'POST', {})).status, 200);
   t.equal((await leaseway.admin('/v1/backends/web/b/weight', 'PUT', { weight: 0.5 })).status, 200);
   const before = await views(leaseway)();

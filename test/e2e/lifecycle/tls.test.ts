@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import tls, { type TLSSocket } from 'node:tls';
 import t from 'tap';
 import { makeAuthority } from '../../support/certs.ts';
-import { Leaseway } from '../../support/leaseway.ts';
+import { type Json, Leaseway } from '../../support/leaseway.ts';
 import { RollBackend } from '../../support/roll-backends.ts';
 
 const authority = makeAuthority();
@@ -104,7 +104,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     t.equal(await resumed(), 16);
     const { workers } = await leaseway.status();
     t.ok(
-      workers.every(({ counters }: any) => counters.connectionsAccepted > 0),
+      workers.every(({ counters }: Json) => counters.connectionsAccepted > 0),
       'both workers took part',
     );
     process.kill(leaseway.pid, 'SIGUSR2');

@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { Json } from '../../support/leaseway.ts';
 import { reportLines } from '../../support/load.ts';
 import { EchoSocket, rollStage, type Stage } from '../../support/roll.ts';
 
@@ -39,6 +40,8 @@ async function rowsOf(stage: Stage): Promise<number[]> {
 }
 
 for (const act of ['exit', 'throw'] as const) {
+  // Torn down from outside under HTTP/2 bodies node may end the process (lib/supervise/README.md): that is not asked of `exit`.
+  const clients = act === 'exit' ? { http2: { connections: 0, streams: 0, thinkMs: 0 } } : {};
   t.test(`a worker that ends by ${act} takes its own connections along, no others`, async t => {
     await using stage = await rollStage({}, { hooked: true });
     const { leaseway, backends } = stage;
@@ -46,7 +49,7 @@ for (const act of ['exit', 'throw'] as const) {
     await leaseway.until(() => sockets.every(socket => socket.echoed > 0));
     const [own, others] = await rowsOf(stage);
     t.equal(own! + others!, 30);
-    await using load = await stage.load();
+    await using load = await stage.load(clients);
     const startMs = performance.now();
     leaseway.hook('worker-0', act);
     await leaseway.until(() => leaseway.log.some(line => line.includes('a worker died')));
@@ -74,7 +77,7 @@ t.test('the control thread’s death costs no request, and what it knew is known
   await using stage = await rollStage({}, { hooked: true });
   const { leaseway } = stage;
   const socket = await EchoSocket.open(leaseway.port());
-  const backend = (await leaseway.status()).backends.find((one: any) => one.cluster === 'web');
+  const backend = (await leaseway.status()).backends.find((one: Json) => one.cluster === 'web');
   await leaseway.admin(`/v1/backends/web/${encodeURIComponent(backend.id)}/weight`, 'PUT', { weight: 0.5 });
   const before = await leaseway.status();
   await using load = await stage.load();
@@ -87,7 +90,7 @@ t.test('the control thread’s death costs no request, and what it knew is known
   t.ok(after.generation > before.generation);
   t.equal(after.pid, before.pid);
   t.equal(after.startedMs, before.startedMs);
-  t.equal(after.backends.find((one: any) => one.id === backend.id && one.cluster === 'web').weight, 0.5);
+  t.equal(after.backends.find((one: Json) => one.id === backend.id && one.cluster === 'web').weight, 0.5);
   t.ok(after.workers[0].counters.connectionsAccepted >= before.workers[0].counters.connectionsAccepted);
   await stage.reload(3);
 
