@@ -38,6 +38,8 @@ export interface Session {
 export function openSession(plane: Plane, incoming: Incoming, routed: Routed): Session {
   const { route } = routed;
   const { clusters } = plane.compiled;
+  // Who comes with a lease asks no picker, and would otherwise never hear of a drain.
+  plane.decisions.refresh();
   let name = route.cluster;
   if (name === null) {
     const held = route.split!.clusters.find(candidate => {
