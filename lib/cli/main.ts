@@ -9,6 +9,7 @@ import { addInit } from './commands/init.ts';
 import { addReload } from './commands/reload.ts';
 import { addRun } from './commands/run.ts';
 import { addSchema } from './commands/schema.ts';
+import { addSimulate } from './commands/simulate.ts';
 import { addStatus } from './commands/status.ts';
 import { addUndrain } from './commands/undrain.ts';
 import { addUpgrade } from './commands/upgrade.ts';
@@ -33,6 +34,7 @@ const COMMANDS = [
   addUndrain,
   addUpgrade,
   addConnections,
+  addSimulate,
   addSchema,
   addCompletion,
 ];

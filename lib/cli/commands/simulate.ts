@@ -1,0 +1,32 @@
+// `leaseway simulate`: policies against each other in a world that a scenario file describes.
+
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import { EXIT } from '../exit-codes.ts';
+import { CliFailure } from '../failure.ts';
+import type { CommandContext } from '../main.ts';
+
+interface SimulateFlags {
+  readonly seeds?: string;
+  readonly json?: boolean;
+  readonly progress?: boolean;
+}
+
+const MOST_SEEDS = 1_000;
+
+export const addSimulate = (program: Command, { io, finish }: CommandContext): Command =>
+  program
+    .command('simulate')
+    .description('compare balancing policies in a simulated world')
+    .argument('<scenario>', 'YAML file; config/scenarios has some')
+    .option('--seeds <n>', 'runs of each policy, instead of what the scenario says')
+    .option('--json', 'print JSON: one row a figure')
+    .option('--progress', 'show on stderr how far it is')
+    .action(async (path: string, { seeds, json = false, progress = false }: SimulateFlags) => {
+      const count = seeds === undefined ? undefined : Number(seeds);
+      if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= MOST_SEEDS))
+        throw new CliFailure(EXIT.usage, `--seeds ${seeds}`, `give a whole number from 1 to ${MOST_SEEDS}`);
+      const { simulate } = await import('../simulate.ts');
+      const name = basename(path).replace(/\.ya?ml$/, '');
+      finish(await simulate({ path, name, seeds: count, json, progress, io }));
+    });

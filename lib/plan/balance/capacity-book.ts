@@ -1,0 +1,128 @@
+// What is learnt of each backend's speed and room: how long a request takes unhindered, and how many go at once unhindered.
+//
+// From windows of (mean in flight N, answers per second, utilisation u) alone:
+//   residence       D = N / rate                       Little's law: mean time a request spends there
+//   unhindered      u / N is at its usual level        each request gets on as fast as it can
+//   hindered        u / N is well below                some wait: for cores, for places, for whatever it is
+//   serviceMs (T)   mean of D over unhindered windows
+//   room (K)        hindered: N · (u / N) / usual, the part of N that got on; else at least N, and growing slowly
+// Where u is not reported, D against T tells whether it is hindered. No limit and no speed is configured or known.
+
+/** Share of a new window in the mean service time and in the usual ratio. */
+const NEWEST = 0.1;
+/** Under this share of the usual u / N requests are hindered. Reports are noisy: 0.93 without noise. */
+const HINDERED = 0.8;
+/** The same by residence time: a window holds few requests, whose mean varies more than a ratio. */
+const INFLATED = 1.5;
+/** How fast a hindered window is believed. */
+const ADJUST = 0.5;
+/** Growth of unproven room, per second. */
+const GROWTH_PER_S = 1.2;
+/** Room beyond what was ever proven or is allocated. */
+const BEYOND = 3;
+/** Windows further apart than this count as one second of growth each; silence proves nothing. */
+const LONGEST_STEP_MS = 5_000;
+
+export class CapacityBook {
+  /** NaN until a first window. */
+  readonly serviceMs: Float64Array;
+  readonly room: Float64Array;
+  /** Mean square of ln(D / T): how far one window is to be believed. */
+  readonly #variance: Float64Array;
+  /** u / N unhindered: its inverse is the number of requests that fill the allocation. */
+  readonly #usual: Float64Array;
+  /** Most in flight that went unhindered. */
+  readonly #proven: Float64Array;
+  readonly #atMs: Float64Array;
+  #fleetLog = Number.NaN;
+  #fleetRoom = Number.NaN;
+
+  constructor(slots: number) {
+    this.serviceMs = new Float64Array(slots).fill(Number.NaN);
+    this.room = new Float64Array(slots).fill(Number.NaN);
+    this.#variance = new Float64Array(slots).fill(0.25);
+    this.#usual = new Float64Array(slots).fill(Number.NaN);
+    this.#proven = new Float64Array(slots);
+    this.#atMs = new Float64Array(slots);
+  }
+
+  /** One window of the backend's; `utilization` NaN when it does not say. */
+  learn(slot: number, inFlight: number, perSecond: number, utilization: number, nowMs: number): void {
+    const elapsedMs = Math.min(LONGEST_STEP_MS, nowMs - this.#atMs[slot]!);
+    this.#atMs[slot] = nowMs;
+    if (!(inFlight > 0) || !(perSecond > 0)) return this.#grow(slot, elapsedMs);
+    const residenceMs = (1000 * inFlight) / perSecond;
+    if (Number.isNaN(this.serviceMs[slot]!)) this.serviceMs[slot] = residenceMs;
+    const went = this.#unhindered(slot, inFlight, residenceMs, utilization);
+    if (went < HINDERED) {
+      const got = inFlight * went;
+      const before = this.room[slot]!;
+      this.room[slot] = Number.isNaN(before) ? got : before + ADJUST * (got - before);
+    } else {
+      this.#proven[slot] = Math.max(this.#proven[slot]! * (1 - NEWEST / 10), inFlight);
+      this.#grow(slot, elapsedMs);
+      this.room[slot] = Math.max(Number.isNaN(this.room[slot]!) ? 0 : this.room[slot]!, inFlight);
+      this.#learnService(slot, residenceMs);
+    }
+    const room = this.room[slot]!;
+    this.#fleetRoom = Number.isNaN(this.#fleetRoom)
+      ? room
+      : this.#fleetRoom + 0.01 * (room - this.#fleetRoom);
+  }
+
+  /**
+   * T, drawn towards the fleet's by as much as it may be chance: choosing the lowest of ten estimates would else mostly
+   * choose the luckiest (James and Stein 1961).
+   */
+  serviceOf(slot: number): number {
+    const own = this.serviceMs[slot]!;
+    if (Number.isNaN(own)) return Number.isNaN(this.#fleetLog) ? 1 : Math.exp(this.#fleetLog);
+    const apart = Math.log(own) - this.#fleetLog;
+    const doubt = (this.#variance[slot]! * NEWEST) / (2 - NEWEST);
+    return Math.exp(this.#fleetLog + (apart * apart * apart) / (apart * apart + doubt + 1e-12));
+  }
+
+  roomOf(slot: number): number {
+    const own = this.room[slot]!;
+    if (!Number.isNaN(own)) return Math.max(own, 0.05);
+    return Number.isNaN(this.#fleetRoom) ? 1 : this.#fleetRoom;
+  }
+
+  /** Part of what was in flight that got on; 1 when none was hindered. */
+  #unhindered(slot: number, inFlight: number, residenceMs: number, utilization: number): number {
+    if (!(utilization > 0)) {
+      const ratio = this.serviceMs[slot]! / residenceMs;
+      return ratio * INFLATED < 1 ? ratio : 1;
+    }
+    const ratio = utilization / inFlight;
+    const usual = this.#usual[slot]!;
+    if (Number.isNaN(usual)) {
+      this.#usual[slot] = ratio;
+      return 1;
+    }
+    const went = ratio / usual;
+    if (went >= HINDERED) this.#usual[slot] = usual + (went > 1 ? 2 : 1) * NEWEST * (ratio - usual);
+    return Math.min(1, went);
+  }
+
+  #grow(slot: number, elapsedMs: number): void {
+    const allocated = 1 / this.#usual[slot]!;
+    const floor = Number.isNaN(allocated) ? 1 : allocated;
+    const before = this.room[slot]!;
+    if (Number.isNaN(before)) {
+      this.room[slot] = floor;
+      return;
+    }
+    const most = BEYOND * Math.max(floor, this.#proven[slot]!);
+    this.room[slot] = Math.min(most, before * GROWTH_PER_S ** (elapsedMs / 1000));
+  }
+
+  #learnService(slot: number, residenceMs: number): void {
+    const before = this.serviceMs[slot]!;
+    const apart = Math.log(residenceMs / before);
+    this.#variance[slot]! += NEWEST * (apart * apart - this.#variance[slot]!);
+    this.serviceMs[slot] = before + NEWEST * (residenceMs - before);
+    const log = Math.log(this.serviceMs[slot]!);
+    this.#fleetLog = Number.isNaN(this.#fleetLog) ? log : this.#fleetLog + 0.01 * (log - this.#fleetLog);
+  }
+}

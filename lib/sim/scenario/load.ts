@@ -1,0 +1,135 @@
+// From a scenario file to a checked scenario, or to every problem in it, with line and column, as the configuration's are told.
+
+import { readFile, stat } from 'node:fs/promises';
+import { place } from '../../config/book.ts';
+import { findingsOf } from '../../config/issues.ts';
+import { error, type Finding, type Path, type Problem } from '../../config/problem.ts';
+import { MAX_FILE_BYTES, parseSource } from '../../config/source.ts';
+import { clusterRatePerMs } from './capacity.ts';
+import { type PolicyConfig, Scenario, type ScenarioConfig } from './schema.ts';
+
+export type LoadedScenario =
+  | { readonly ok: true; readonly scenario: ScenarioConfig }
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly missing: boolean };
+
+/** What can be held in memory and run in one sitting. */
+const MOST_SERVERS = 5_000;
+const MOST_REQUESTS = 20_000_000;
+
+export async function loadScenario(path: string): Promise<LoadedScenario> {
+  const bytes = await stat(path).then(
+    found => (found.isFile() ? found.size : undefined),
+    () => undefined,
+  );
+  const start = { line: 1, column: 1 };
+  const refuse = (what: string, missing: boolean): LoadedScenario => ({
+    ok: false,
+    problems: [place(error([], { what, expected: 'a scenario in YAML' }), path, [], start)],
+    missing,
+  });
+  if (bytes === undefined) return refuse('no such file', true);
+  if (bytes > MAX_FILE_BYTES) return refuse(`is larger than ${MAX_FILE_BYTES} bytes`, false);
+  return readScenario(path, await readFile(path, 'utf8'));
+}
+
+/** `file` is how problems name it. */
+export function readScenario(file: string, text: string): LoadedScenario {
+  const source = parseSource(file, text, {});
+  const problem = (finding: Finding): Problem =>
+    place(finding, file, finding.path, source.locate(finding.path, finding.atKey));
+  const syntax = source.placed.map(({ finding, at }) => place(finding, file, finding.path, at));
+  if (syntax.length > 0) return { ok: false, problems: syntax, missing: false };
+  const parsed = Scenario.safeParse(source.value);
+  const findings = parsed.success
+    ? contradictions(parsed.data)
+    : findingsOf(parsed.error.issues, {
+        raw: source.value,
+        schema: Scenario,
+        section: () => ({ schema: Scenario, depth: 0 }),
+      });
+  if (parsed.success && findings.length === 0) return { ok: true, scenario: parsed.data };
+  return { ok: false, problems: findings.map(problem), missing: false };
+}
+
+/** How the table calls a policy. */
+export const policyTitle = (policy: PolicyConfig): string =>
+  typeof policy === 'string' ? policy : (policy.as ?? policy.policy);
+
+/** What no single value can tell. */
+function contradictions(scenario: ScenarioConfig): Finding[] {
+  const { load, rate, servers, work, disturbances, sawtooth, policies, baseline, goals } = scenario;
+  const found: Finding[] = [];
+  const expect = (holds: boolean, path: Path, what: string, expected: string): void => {
+    if (!holds) found.push(error(path, { what, expected }));
+  };
+  expect(
+    (load === undefined) !== (rate === undefined),
+    [load === undefined ? 'servers' : 'rate'],
+    load === undefined ? 'neither load nor rate is given' : 'load is given already',
+    'exactly one of load, rate',
+  );
+  const groups = servers.map(group => group.name);
+  groups.forEach((name, i) => {
+    expect(
+      groups.indexOf(name) === i,
+      ['servers', i, 'name'],
+      `there is a group ${name} already`,
+      'another name',
+    );
+  });
+  for (const [key, list] of Object.entries({ disturbances, sawtooth }))
+    list.forEach((one, i) => {
+      const known = one.servers === undefined || groups.includes(one.servers);
+      expect(known, [key, i, 'servers'], `no group ${one.servers}`, `one of ${groups.join(', ')}`);
+    });
+  const titles = policies.map(policyTitle);
+  titles.forEach((title, i) => {
+    expect(
+      titles.indexOf(title) === i,
+      ['policies', i],
+      `there is a policy ${title} already`,
+      'another name by "as"',
+    );
+  });
+  if (baseline !== undefined)
+    expect(titles.includes(baseline), ['baseline'], `no policy ${baseline}`, `one of ${titles.join(', ')}`);
+  goals.forEach((goal, i) => {
+    for (const key of ['policy', 'against'] as const) {
+      const title = goal[key];
+      if (title !== undefined)
+        expect(
+          titles.includes(title),
+          ['goals', i, key],
+          `no policy ${title}`,
+          `one of ${titles.join(', ')}`,
+        );
+    }
+  });
+  const count = servers.reduce((sum, group) => sum + group.count, 0);
+  expect(count <= MOST_SERVERS, ['servers'], `${count} servers`, `at most ${MOST_SERVERS}`);
+  expect(
+    servers.some(group => group.joins === 0),
+    ['servers'],
+    'no server is there from the start',
+    'a group without joins',
+  );
+  const capacity = clusterRatePerMs(scenario);
+  if (load !== undefined)
+    expect(
+      Number.isFinite(capacity),
+      ['load'],
+      'work that only sleeps on servers without places has no limit to be a share of',
+      'rate, or places',
+    );
+  const highest = load === undefined ? Math.max(0, ...(rate ?? [])) / 1000 : Math.max(...load) * capacity;
+  const requests = highest * (scenario.warmup + scenario.measure);
+  if (Number.isFinite(requests))
+    expect(
+      requests <= MOST_REQUESTS,
+      ['measure'],
+      `${Math.round(requests)} requests in a run`,
+      `at most ${MOST_REQUESTS}`,
+    );
+  expect(work.mean > 0, ['work', 'mean'], 'work of no length', 'a duration over 0');
+  return found;
+}

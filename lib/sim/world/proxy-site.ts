@@ -1,0 +1,68 @@
+// One proxy: its own counts and latencies, its own strategy; it sees nothing of the others.
+
+import type { Clock } from '../../core/clock.ts';
+import type { Random } from '../../core/random.ts';
+import type { Ending, LoadReport, Strategy, StrategyFactory } from '../../plan/balance/learner.ts';
+import type { Candidate, LoadView, Picker, PickRequest } from '../../plan/balance/picker.ts';
+import { LatencyBook } from '../../scoreboard/latency.ts';
+
+/** Nothing is vetoed here: a world has no limits and no retries. */
+const ANY: PickRequest = { key: 0, accepts: () => true };
+
+export class ProxySite implements LoadView {
+  readonly #clock: Clock;
+  readonly #inFlight: Int32Array;
+  readonly #book: LatencyBook;
+  readonly #strategy: Strategy;
+  #picker: Picker;
+
+  constructor(slots: number, clock: Clock, random: Random, proxies: number, factory: StrategyFactory) {
+    this.#clock = clock;
+    this.#inFlight = new Int32Array(slots);
+    this.#book = new LatencyBook(slots);
+    this.#strategy = factory({ slots, view: this, clock, random, proxies });
+    this.#picker = this.#strategy.picker([]);
+  }
+
+  inFlight(slot: number): number {
+    return this.#inFlight[slot]!;
+  }
+
+  latencyMs(slot: number): number {
+    return this.#book.costMs(slot);
+  }
+
+  candidates(candidates: readonly Candidate[]): void {
+    this.#picker = this.#strategy.picker(candidates);
+  }
+
+  /** The slot that takes the request; -1 when there is none. */
+  place(): number {
+    this.#book.tick(this.#clock.monotonicMs());
+    const slot = this.#picker.pick(ANY);
+    if (slot < 0) return -1;
+    this.#inFlight[slot]! += 1;
+    this.#strategy.learner?.started(slot);
+    return slot;
+  }
+
+  /** `report` null when there was none. */
+  settle(slot: number, ending: Ending, latencyMs: number, report: LoadReport | null): void {
+    this.#inFlight[slot]! -= 1;
+    const nowMs = this.#clock.monotonicMs();
+    if (ending === 'success') this.#book.succeeded(slot, latencyMs, nowMs);
+    else if (ending === 'failure') this.#book.failed(slot, latencyMs, nowMs);
+    const { learner } = this.#strategy;
+    if (learner === null) return;
+    if (report !== null) learner.reported(slot, report);
+    learner.finished(slot, ending, latencyMs);
+  }
+
+  nextProbe(): number {
+    return this.#strategy.prober?.nextProbe() ?? -1;
+  }
+
+  probed(slot: number, report: LoadReport): void {
+    this.#strategy.prober?.probed(slot, report);
+  }
+}

@@ -1,0 +1,59 @@
+// What is counted of one run: every latency, so that quantiles are exact; endings; probes; how evenly load was spread.
+
+const INITIAL = 65_536;
+
+export interface Quantiles {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+export class Tally {
+  requests = 0;
+  /** Answered well within the deadline. */
+  good = 0;
+  late = 0;
+  errors = 0;
+  slow = 0;
+  probes = 0;
+  #latencies = new Float64Array(INITIAL);
+  #count = 0;
+  #spread = 0;
+  #looks = 0;
+  #most = 0;
+
+  /** What came after the warm-up and got this far. */
+  ended(latencyMs: number): void {
+    if (this.#count === this.#latencies.length) {
+      const larger = new Float64Array(this.#count * 2);
+      larger.set(this.#latencies);
+      this.#latencies = larger;
+    }
+    this.#latencies[this.#count++] = latencyMs;
+  }
+
+  /** Requests in flight per server, of the fullest and on average. */
+  looked(most: number, mean: number): void {
+    this.#most = Math.max(this.#most, most);
+    if (mean <= 0) return;
+    this.#spread += most / mean;
+    this.#looks += 1;
+  }
+
+  /** Fullest server over the mean, averaged over time. */
+  get spread(): number {
+    return this.#looks === 0 ? 1 : this.#spread / this.#looks;
+  }
+
+  get mostInFlight(): number {
+    return this.#most;
+  }
+
+  /** Nearest rank, of all that ended; NaN when none did. */
+  quantiles(): Quantiles {
+    const sorted = this.#latencies.subarray(0, this.#count).sort();
+    const at = (share: number): number => sorted[Math.ceil(share * this.#count) - 1] ?? Number.NaN;
+    return { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999) };
+  }
+}

@@ -1,0 +1,55 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { EXIT } from '../../lib/cli/exit-codes.ts';
+import { runCli } from '../support/run-cli.ts';
+
+const SCENARIO = `describe: two servers
+load: [0.5]
+proxies: [1]
+seeds: 3
+warmup: 1s
+measure: 2s
+servers: [{ name: web, count: 2, cores: 2 }]
+policies: [round_robin, oracle]
+goals:
+  - { policy: oracle, figure: p99, against: round_robin, value: 1 }
+  - { policy: oracle, figure: p50, value: 1 }
+`;
+
+t.test('simulate prints a table, intervals and whether goals were met', async t => {
+  const file = join(t.testdir({ 'two.yaml': SCENARIO }), 'two.yaml');
+  const { code, out, err } = await runCli(['simulate', file, '--progress']);
+  t.equal(code, EXIT.ok, err);
+  t.match(out, /^two servers\n\nload 0\.5, 1 proxy, 3 seeds\nPOLICY .* P99 \/ ROUND_ROBIN\nround_robin /);
+  t.match(out, /round_robin .* 1\.00 \[1\.00, 1\.00\]\n/);
+  t.match(
+    out,
+    /met {5}p99 \/ round_robin's, two, load 0\.5, 1 proxy, oracle: 0\.\d+ \[.*\] ratio, goal ≤ 1\n/,
+  );
+  t.match(out, /MISSED {2}p50, two, load 0\.5, 1 proxy, oracle: \d+.* ms, goal ≤ 1\n/);
+  t.match(err, /6 of 6 runs/);
+});
+
+t.test('simulate --json gives rows with the runs behind them, the same each time', async t => {
+  const file = join(t.testdir({ 'two.yaml': SCENARIO }), 'two.yaml');
+  const { code, out, err } = await runCli(['simulate', file, '--json', '--seeds', '2']);
+  t.equal(code, EXIT.ok, err);
+  const rows = JSON.parse(out) as Record<string, unknown>[];
+  const row = rows.find(one => one.figure === 'p99, two, load 0.5, 1 proxy, oracle');
+  t.match(row, { unit: 'ms', goal: null, sense: 'lower', baseline: null, runs: [Number, Number] });
+  t.ok(rows.some(one => one.baseline === 'round_robin' && one.goal === 1 && one.unit === 'ratio'));
+  t.equal((await runCli(['simulate', file, '--json', '--seeds', '2'])).out, out);
+});
+
+t.test('a scenario that is wrong or not there is told with its place', async t => {
+  const folder = t.testdir({});
+  const file = join(folder, 'bad.yaml');
+  writeFileSync(file, SCENARIO.replace('oracle]', 'orakel]'));
+  const wrong = await runCli(['simulate', file]);
+  t.equal(wrong.code, EXIT.configInvalid);
+  t.match(wrong.err, /bad\.yaml:8:25 policies\[1\]: .*\n1 problem in 1 file\n/);
+  t.equal(wrong.out, '');
+  t.equal((await runCli(['simulate', join(folder, 'none.yaml')])).code, EXIT.usage);
+  t.equal((await runCli(['simulate', file, '--seeds', 'many'])).code, EXIT.usage);
+});

@@ -1,0 +1,60 @@
+// Small versions of the published comparisons: the order must come out, and every run must replay from its seed.
+
+import { join } from 'node:path';
+import t from 'tap';
+import { runOnce, type Setting } from '../../lib/sim/run.ts';
+import { loadScenario, policyTitle } from '../../lib/sim/scenario/load.ts';
+import type { ScenarioConfig } from '../../lib/sim/scenario/schema.ts';
+
+async function shipped(name: string): Promise<ScenarioConfig> {
+  const loaded = await loadScenario(join(import.meta.dirname, '../../config/scenarios', `${name}.yaml`));
+  if (!loaded.ok) throw new Error(`${name} is not valid`);
+  return loaded.scenario;
+}
+
+/** Mean over seeds 1 and 2. */
+function averageOf(
+  scenario: ScenarioConfig,
+  title: string,
+  setting: Setting,
+  figure: 'p99' | 'success',
+): number {
+  const policy = scenario.policies.find(one => policyTitle(one) === title)!;
+  const runs = [1, 2].map(seed => runOnce(scenario, policy, setting, seed)[figure]);
+  return runs.reduce((sum, value) => sum + value, 0) / runs.length;
+}
+
+t.test('mixed speeds: Prequal before C3 before WRR before two choices before turns', async t => {
+  const scenario = { ...(await shipped('prequal-mixed')), warmup: 6_000, measure: 5_000 };
+  for (const load of [0.7, 0.9]) {
+    const order = ['oracle', 'prequal', 'c3', 'wrr', 'p2c', 'round_robin'];
+    const p99 = order.map(title => averageOf(scenario, title, { load, proxies: 100 }, 'p99'));
+    for (let i = 1; i < order.length; i++)
+      t.ok(
+        p99[i - 1]! < p99[i]!,
+        `seeds 1 and 2, ${load}: ${order[i - 1]} ${p99[i - 1]} < ${order[i]} ${p99[i]}`,
+      );
+  }
+});
+
+t.test('one of eleven stalls: 95, 99 and 99.9 % for turns, least loaded and peak-EWMA', async t => {
+  const scenario = await shipped('stall-11');
+  const success = (title: string) => averageOf(scenario, title, { load: 1000, proxies: 1 }, 'success');
+  t.ok(Math.abs(success('round_robin') - 0.955) < 0.003, `${success('round_robin')}`);
+  for (const title of ['p2c', 'least_request'])
+    t.ok(success(title) > 0.99 && success(title) < 0.998, `${title} ${success(title)}`);
+  t.ok(success('peak_ewma') > 0.999 && success('peak_ewma') < 0.9997, `${success('peak_ewma')}`);
+  t.equal(success('oracle'), 1);
+});
+
+t.test('a run replays from its seed, and other policies meet the same requests', async t => {
+  const scenario = { ...(await shipped('prequal-mixed')), warmup: 300, measure: 500 };
+  const setting = { load: 0.9, proxies: 20 };
+  const runs = scenario.policies.map(policy => runOnce(scenario, policy, setting, 5));
+  t.same(
+    scenario.policies.map(policy => runOnce(scenario, policy, setting, 5)),
+    runs,
+  );
+  t.equal(new Set(runs.map(run => run.requests)).size, 1);
+  t.not(runOnce(scenario, 'p2c', setting, 6).requests, runs[0]!.requests);
+});
