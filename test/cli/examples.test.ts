@@ -12,7 +12,7 @@ const base = `http://127.0.0.1:${ports[0]}`;
 
 t.test('what to try next is told with the ports that are really used', async t => {
   t.match(lines.join('\n'), /curl .*http:\/\/localhost:8080\//);
-  t.match(lines.join('\n'), `leaseway drain web/127.0.0.1:${ports[0]}`);
+  t.match(lines.join('\n'), `npm run -s leaseway -- drain web/127.0.0.1:${ports[0]}`);
   t.match(lines.join('\n'), /http:\/\/localhost:9900/);
 });
 
