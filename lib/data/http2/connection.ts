@@ -22,6 +22,8 @@ const SETTINGS_PER_MINUTE = 60;
 /** Malformed or refused frames of one connection before node ends it. */
 const MAX_BAD_FRAMES = 100;
 const WINDOW_BYTES = 256 * 1024;
+/** What may be on its way to us on the whole connection; what waits for a slow backend does not count. */
+const CONNECTION_WINDOW_BYTES = 1024 * 1024;
 /**
  * GOAWAY, NO_ERROR, naming the largest stream id: the first of two, which still lets requests in flight arrive (RFC 9113, section 6.8).
  * As bytes, because nghttp2 has a call for it and node does not offer it: after node's goaway(), whatever id it names, nghttp2
@@ -75,6 +77,7 @@ export class Http2Connection implements Session, Http2Owner {
       sessionOptions(env.limits),
     ) as ServerHttp2Session;
     this.#session = session;
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.on('stream', (stream, _headers, flags, raw) => this.#onStream(stream, flags, raw));
     session.on('remoteSettings', () => {
       this.#greeted = true;

@@ -219,6 +219,24 @@ for (const [name, call] of [
   });
 }
 
+t.test('HTTP/2: uploads that wait for their backend do not hold up another on their connection', async t => {
+  const waiting = Array.from({ length: 8 }, (_, i) => {
+    const name = `waiting-${i}`;
+    const { body, answer } = overHttp2(`/deaf?name=${name}`, 'POST');
+    const progress = { bytes: 0 };
+    return { name, answer, progress, poured: pour(body, 4 * MIB, progress) };
+  });
+  await stopped(() => waiting.reduce((sum, { progress }) => sum + progress.bytes, 0));
+  t.match((await upload(overHttp2, WARM, false)).got, { bytes: WARM, hash: HASHES.get(WARM) });
+  for (const { name, answer, poured, progress } of waiting) {
+    t.ok(progress.bytes < 4 * MIB, 'it still waits');
+    deaf.get(name)!();
+    await poured;
+    const told = Buffer.concat(await (await answer).body.toArray()).toString();
+    t.match(JSON.parse(told), { bytes: 4 * MIB });
+  }
+});
+
 t.test('all of it together left no more behind than one of it', async t => {
   const { backends } = await leaseway.status();
   t.ok(backends.every((backend: { inFlight: number }) => backend.inFlight === 0));
