@@ -33,10 +33,10 @@ import {
   timeLimitMs,
 } from './prepare.ts';
 import { ProxiedTunnel, type ProxiedTunnelOwner } from './proxied-tunnel.ts';
-import { Replay } from './replay.ts';
 import { avoidsBackend, mayRetry } from './retry.ts';
 import { openSession, type Session } from './session.ts';
 import { joinTunnel } from './tunnel.ts';
+import { Upload } from './upload.ts';
 
 export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, ProxiedTunnelOwner {
   readonly incoming: Incoming;
@@ -47,18 +47,11 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
   #routed: Routed | null = null;
   #outbound: Outbound | null = null;
   #placement: Placement | null = null;
-  #replay: Replay | null = null;
+  #upload: Upload | null = null;
   #attempt: Attempt | null = null;
   #made = 0;
-  /** Body pieces that came before there was anyone to send them to. */
-  #unsent: Uint8Array[] = [];
-  #requestEnded = false;
-  #trailers: Fields | undefined;
-  #continued = false;
   /** The last try met a connection that the backend had just closed. */
   #stale = false;
-  /** The client was asked to wait with its body. */
-  #held = false;
   #answered = false;
   #finished = false;
 
@@ -100,7 +93,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
     if ('code' in out) return this.#reject(out);
     this.#outbound = out;
     this.account.target = out.target;
-    this.#replay = new Replay(cluster.config.retry.buffer);
+    this.#upload = new Upload(this.incoming, cluster.config.retry.buffer);
     this.#placement = new Placement(this, this.#plane, session);
     this.account.placing(this.#placement);
     cluster.retries.deposit();
@@ -131,7 +124,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
       return carried.open(tunnels, this.incoming, head, this.#headTimeoutMs());
     }
     attempt.dispatch(head);
-    if (attempt.open) this.#sendBody(attempt);
+    if (attempt.open) this.#upload!.sendTo(attempt);
   }
 
   #upstreamHead(member: Member, attempt: Attempt): UpstreamHead {
@@ -145,32 +138,6 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
     return { method, target, authority: host, scheme: member.scheme, fields, protocol, bodyLength, fresh };
   }
 
-  #sendBody(attempt: Attempt): void {
-    let room = true;
-    for (const chunk of this.#replay!.chunks) room = attempt.write(chunk);
-    for (const chunk of this.#unsent.splice(0)) {
-      this.#replay!.keep(chunk);
-      room = attempt.write(chunk);
-    }
-    if (this.#requestEnded) attempt.endBody(this.#trailers);
-    else if (this.head.expectsContinue && !this.#continued) {
-      this.#continued = true;
-      this.incoming.continue();
-    }
-    if (room) this.#resumeBody();
-    else this.#holdBody();
-  }
-
-  #holdBody(): void {
-    this.#held = true;
-    this.incoming.pause();
-  }
-
-  #resumeBody(): void {
-    this.#held = false;
-    this.incoming.resume();
-  }
-
   #headTimeoutMs(): number {
     const { timeouts, retry } = this.#placement!.cluster.config;
     return Math.min(retry.per_try_timeout ?? timeouts.head, timeouts.head);
@@ -181,26 +148,21 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
   data(chunk: Uint8Array): void {
     if (this.#finished) return;
     this.account.bytesIn += chunk.length;
-    const limit = this.#routed?.route.config.max_body ?? Number.POSITIVE_INFINITY;
+    const attempt = this.#attempt?.open === true ? this.#attempt : null;
+    // After a complete answer the rest of the body has no reader.
+    if (attempt === null && this.#answered) return;
+    const limit = this.#routed!.route.config.max_body;
     if (this.account.bytesIn > limit)
       return this.#breakOff({ code: 'BODY_TOO_LARGE', detail: `over ${limit} bytes` });
-    const attempt = this.#attempt;
-    if (attempt === null || !attempt.open) {
-      // After a complete answer the rest of the body has no reader; before a try it waits, bounded by the pause.
-      if (this.#answered) return;
-      this.#unsent.push(chunk);
-      return this.#holdBody();
-    }
-    this.#replay!.keep(chunk);
-    if (!this.#answered) this.#phases.refresh();
-    if (!attempt.write(chunk)) this.#holdBody();
+    // The waiting line's time does not begin anew with each piece.
+    if (attempt !== null && !this.#answered) this.#phases.refresh();
+    this.#upload!.push(chunk, attempt);
   }
 
   end(trailers?: Fields): void {
-    this.#requestEnded = true;
-    this.#trailers = trailers === undefined ? undefined : forwardTrailers(trailers);
-    if (!this.#answered) this.#phases.refresh();
-    if (this.#attempt?.open) this.#attempt.endBody(this.#trailers);
+    const attempt = this.#attempt?.open === true ? this.#attempt : null;
+    if (attempt !== null && !this.#answered) this.#phases.refresh();
+    this.#upload?.end(trailers, attempt);
   }
 
   drained(): void {
@@ -230,7 +192,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
   answerHead(head: AnswerHead): void {
     const { status } = head;
     this.#answered = true;
-    this.#replay!.drop();
+    this.#upload!.drop();
     this.#enterIdle();
     this.account.answered(status);
     const bodyless = this.head.method === 'HEAD' || status === 204 || status === 304;
@@ -256,7 +218,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
   }
 
   bodyWritable(): void {
-    this.#resumeBody();
+    this.#upload!.resume();
   }
 
   answerEnd(trailers?: Fields): void {
@@ -314,7 +276,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
       perTry: config.retry.per_try_timeout !== undefined,
       // The handshake of an extended CONNECT (RFC 8441) changes as little as that of a GET.
       method: this.head.protocol === '' ? this.head.method : 'GET',
-      replayable: this.#replay!.whole,
+      replayable: this.#upload!.replayable,
       made: this.#made,
       attempts: config.retry.attempts,
     });
@@ -349,7 +311,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
   #headLate(reason: Reason): void {
     const attempt = this.#attempt!;
     // No backend answers what it has not heard: while the client owes a part of its body, the client's time counts.
-    const owing = !this.#requestEnded && !this.#held && this.head.protocol === '';
+    const owing = this.#upload!.owing && this.head.protocol === '';
     if (owing && this.head.bodyLength > 0) return this.#phases.enter(this.#headTimeoutMs(), Phase.head);
     attempt.abort(reason, owing ? Outcome.cancelled : Outcome.failure);
     this.#phases.leave();
@@ -390,7 +352,7 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
     this.#placement?.leaveLine();
     this.#phases.end();
     this.#answered = true;
-    this.#unsent.length = 0;
+    this.#upload?.drop();
     this.account.answered(answer.status);
     answer.fields.push('Date', this.#plane.compiled.answers.date());
     this.incoming.answer(answer, body.length === 0);

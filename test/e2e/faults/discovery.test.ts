@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { stringify } from 'yaml';
 import { DnsServer } from '../../support/dns-server.ts';
 import { until } from '../../support/until.ts';
@@ -62,7 +62,7 @@ t.teardown(async () => {
 });
 
 /** Exactly these serve: each has answered, and no other does any more. */
-async function served(load: Load, ...addresses: readonly string[]): Promise<void> {
+async function served(t: Test, load: Load, ...addresses: readonly string[]): Promise<void> {
   const before = new Map(load.answers);
   const more = (address: string): number => load.of(address) - (before.get(address) ?? 0);
   await until(`${addresses} serve`, () => addresses.every(address => more(address) > 10), 10_000);
@@ -79,15 +79,15 @@ async function served(load: Load, ...addresses: readonly string[]): Promise<void
 
 t.test('DNS: addresses are added, removed and all exchanged', async t => {
   const load = new Load(stage.port, '/dns');
-  await served(load, one, two);
+  await served(t, load, one, two);
   dns.set('app.test', [one, two, three], 0);
-  await served(load, one, two, three);
+  await served(t, load, one, two, three);
   dns.set('app.test', [three], 0);
   await untilGone('dns', one);
-  await served(load, three);
+  await served(t, load, three);
   dns.set('app.test', [one, four], 0);
   await untilGone('dns', three);
-  await served(load, one, four);
+  await served(t, load, one, four);
   await load.stop();
   t.same(load.failures, [], `none of ${load.total} failed`);
   stage.steady.unharmed(t);
@@ -95,12 +95,12 @@ t.test('DNS: addresses are added, removed and all exchanged', async t => {
 
 t.test('DNS that fails changes nothing', async t => {
   const load = new Load(stage.port, '/dns');
-  const { length } = dns.queries;
   for (const rcode of [2, 3]) {
+    const { length } = dns.queries;
     dns.zones.set('app.test', { addresses: [], ttlS: 0, rcode, failing: [] });
     await until('it was asked again', () => dns.queries.length > length + 10, 10_000);
   }
-  await served(load, one, four);
+  await served(t, load, one, four);
   await load.stop();
   t.same(load.failures, [], `none of ${load.total} failed`);
 });
@@ -109,15 +109,15 @@ t.test(
   'a watched file: backends are added, removed and all exchanged; a bad file changes nothing',
   async t => {
     const load = new Load(stage.port, '/file');
-    await served(load, one, four);
+    await served(t, load, one, four);
     write(list(one, two));
-    await served(load, one, two, four);
+    await served(t, load, one, two, four);
     write(list(three));
     await untilGone('file', one);
-    await served(load, three, four);
+    await served(t, load, three, four);
     write('- http://127.0.3.1:nonsense\n');
     await until('it is told', () => stage.leaseway.log.some(line => line.includes('backends.yaml')), 10_000);
-    await served(load, three, four);
+    await served(t, load, three, four);
     await load.stop();
     t.same(load.failures, [], `none of ${load.total} failed`);
     stage.steady.unharmed(t);

@@ -14,7 +14,12 @@ export interface CheckResult {
   readonly ok: boolean;
   /** For operators: `HTTP 503`, `connection refused`, `timed out after 1s`. */
   readonly detail: string;
+  /** The check could not be made for want of something of ours: it says nothing about the backend. */
+  readonly inconclusive?: true;
 }
+
+/** No descriptor, port or memory left on our side. */
+const OUR_LACK: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
 
 /** The check of `url` as the cluster has it. */
 export function checkOf(
@@ -60,6 +65,7 @@ async function withinTime(
     return {
       ok: false,
       detail: late ? `timed out after ${formatDuration(timeoutMs)}` : describeFailure(error),
+      ...(OUR_LACK.has(String((error as NodeJS.ErrnoException).code)) ? { inconclusive: true } : {}),
     };
   }
 }

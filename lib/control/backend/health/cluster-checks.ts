@@ -73,7 +73,11 @@ export class ClusterChecks {
     });
   }
 
-  #take(backend: Backend, { ok, detail }: CheckResult, rise: number, fall: number): void {
+  #take(backend: Backend, { ok, detail, inconclusive }: CheckResult, rise: number, fall: number): void {
+    if (inconclusive) {
+      backend.checkDetail = detail;
+      return backend.settleJudged();
+    }
     const before = backend.standing.health;
     backend.standing = afterCheck(backend.standing, ok, rise, fall);
     backend.checkDetail = detail;
