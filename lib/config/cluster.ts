@@ -143,7 +143,9 @@ const Limits = z.strictObject({
 const Timeouts = z.strictObject({
   connect: duration('2s', '1ms'),
   head: duration('30s', '1ms').describe('Until the answer begins'),
-  idle: duration('60s').describe('Between two pieces of an answer; 0 for none (server-sent events)'),
+  idle: duration('60s').describe(
+    'Between two pieces of an answer, or of a request that still flows under it; 0 for none (server-sent events)',
+  ),
   keep_alive: duration('4s').describe(
     'An idle connection to a backend is kept this long; stay below the backend’s own',
   ),

@@ -154,14 +154,15 @@ export class Exchange implements RequestSink, AttemptOwner, PlacementOwner, Prox
     const limit = this.#routed!.route.config.max_body;
     if (this.account.bytesIn > limit)
       return this.#breakOff({ code: 'BODY_TOO_LARGE', detail: `over ${limit} bytes` });
-    // The waiting line's time does not begin anew with each piece.
-    if (attempt !== null && !this.#answered) this.#phases.refresh();
+    // The waiting line's time does not begin anew with each piece. An answer's does: its backend may say no more before it
+    // has heard all.
+    if (attempt !== null) this.#phases.refresh();
     this.#upload!.push(chunk, attempt);
   }
 
   end(trailers?: Fields): void {
     const attempt = this.#attempt?.open === true ? this.#attempt : null;
-    if (attempt !== null && !this.#answered) this.#phases.refresh();
+    if (attempt !== null) this.#phases.refresh();
     this.#upload?.end(trailers, attempt);
   }
 
