@@ -1,10 +1,11 @@
 // ect: of a few drawn at random the backend where a request is expected to be done first, by learnt speed and room.
 //
-//   score = T · max(1, (q + 1) / K) + ε · T · (q + 1) / K
-// T and K as CapacityBook learns them. q, what is in flight there now, is what this proxy itself has there, plus what
-// others had by the last report, fading towards what others usually have: a report is true for a moment only.
+//   score = T · √(1 + ((q + 1) / K)²)
+// T and K as CapacityBook learns them. With K known for certain it would be T · max(1, (q + 1) / K); K is an estimate, and
+// the rounded corner prefers those with room to spare before any is full. q, what is in flight there now, is what this
+// proxy itself has there, plus what others had by the last report, fading towards what others usually have:
 //   q = own + others · e^(−Δt/τ) + usually · (1 − e^(−Δt/τ))
-// The first term says when it would be done; the second spreads work among those that have room, before any is full.
+// Each request sent raises `others` as well, until the next report: the other proxies know as little and choose alike.
 //
 // Two things are put before the score. A backend that has stopped answering: of `own` requests, each expected to take E,
 // own · gap / E answers should have come in the gap since the last; e^-7 is a silence that chance does not explain. And a
@@ -26,10 +27,11 @@ import type {
 import type { Candidate, LoadView, Picker, PickRequest } from './picker.ts';
 
 /** τ: requests of others come and go in about this time. */
-const FADE_MS = 300;
+const FADE_MS = 500;
 /** Share of a new report in what others usually have. */
 const USUAL = 0.2;
-const SPREAD = 0.05;
+/** Requests each other proxy is taken to send to where this one sends one, before it hears from there again. */
+const ALIKE = 0.2;
 /** Answers missing before a silent backend is taken for stalled. */
 const MISSING = 7;
 const FAILURE_MEMORY_MS = 2_000;
@@ -60,14 +62,16 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
   readonly #failingAtMs: Float64Array;
   readonly #windowRate: Float64Array;
   readonly #windowInFlight: Float64Array;
+  readonly #otherProxies: number;
   #candidates: Candidates;
   #probesDue = 0;
 
-  constructor({ slots, view, clock, random }: Surroundings, options: CompletionOptions) {
+  constructor({ slots, view, clock, random, proxies }: Surroundings, options: CompletionOptions) {
     this.#clock = clock;
     this.#view = view;
     this.#random = random;
     this.#options = options;
+    this.#otherProxies = proxies - 1;
     this.#book = new CapacityBook(slots);
     this.#others = new Float64Array(slots);
     this.#usually = new Float64Array(slots);
@@ -114,6 +118,7 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
   }
 
   started(slot: number): void {
+    this.#others[slot]! += ALIKE * this.#otherProxies;
     if (this.#view.inFlight(slot) <= 1) this.#movedMs[slot] = this.#clock.monotonicMs();
     this.#probesDue = Math.min(this.#probesDue + this.#options.probes, 4);
   }
@@ -165,13 +170,13 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
     const queue = own + this.#others[slot]! * fresh + this.#usually[slot]! * (1 - fresh);
     const serviceMs = this.#book.serviceOf(slot);
     const fill = (queue + 1) / this.#book.roomOf(slot);
-    const doneMs = serviceMs * Math.max(1, fill);
+    const doneMs = serviceMs * Math.sqrt(1 + fill * fill);
     if (own > 0) {
       const silentMs = nowMs - this.#movedMs[slot]!;
       if (own * silentMs > MISSING * doneMs) return STALLED_MS + silentMs;
     }
     const failing = this.#failing[slot]! * Math.exp((this.#failingAtMs[slot]! - nowMs) / FAILURE_MEMORY_MS);
-    return doneMs + SPREAD * serviceMs * fill + (failing > 0 ? failing * FAILURE_COST_MS : 0);
+    return doneMs + (failing > 0 ? failing * FAILURE_COST_MS : 0);
   }
 }
 
