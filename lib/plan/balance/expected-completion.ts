@@ -24,6 +24,7 @@ import type {
   StrategyFactory,
   Surroundings,
 } from './learner.ts';
+import { OwnWindows } from './own-windows.ts';
 import type { Candidate, LoadView, Picker, PickRequest } from './picker.ts';
 
 /** τ: requests of others come and go in about this time. */
@@ -32,6 +33,8 @@ const FADE_MS = 500;
 const USUAL = 0.2;
 /** Requests each other proxy is taken to send to where this one sends one, before it hears from there again. */
 const ALIKE = 0.2;
+/** What is learnt of our own requests counts when a backend has said nothing of all of its for so long. */
+const WORD_HOLDS_MS = 10_000;
 /** Answers missing before a silent backend is taken for stalled. */
 const MISSING = 7;
 const FAILURE_MEMORY_MS = 2_000;
@@ -60,6 +63,8 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
   readonly #movedMs: Float64Array;
   readonly #failing: Float64Array;
   readonly #failingAtMs: Float64Array;
+  readonly #own: OwnWindows;
+  readonly #windowMs: Float64Array;
   readonly #windowRate: Float64Array;
   readonly #windowInFlight: Float64Array;
   readonly #otherProxies: number;
@@ -79,6 +84,8 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
     this.#movedMs = new Float64Array(slots);
     this.#failing = new Float64Array(slots);
     this.#failingAtMs = new Float64Array(slots);
+    this.#own = new OwnWindows(slots);
+    this.#windowMs = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
     this.#windowRate = new Float64Array(slots);
     this.#windowInFlight = new Float64Array(slots);
     this.#candidates = new Candidates([], random);
@@ -119,12 +126,18 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
 
   started(slot: number): void {
     this.#others[slot]! += ALIKE * this.#otherProxies;
-    if (this.#view.inFlight(slot) <= 1) this.#movedMs[slot] = this.#clock.monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
+    this.#own.started(slot, nowMs);
+    if (this.#view.inFlight(slot) <= 1) this.#movedMs[slot] = nowMs;
     this.#probesDue = Math.min(this.#probesDue + this.#options.probes, 4);
   }
 
   finished(slot: number, ending: Ending): void {
     const nowMs = this.#clock.monotonicMs();
+    const closed = this.#own.finished(slot, nowMs);
+    // A backend's word on itself is of all its requests; ours, of our own, is for want of it.
+    if (closed && nowMs - this.#windowMs[slot]! > WORD_HOLDS_MS)
+      this.#book.learn(slot, this.#own.meanInFlight, this.#own.perSecond, Number.NaN, nowMs);
     if (ending === 'cancelled') return;
     this.#movedMs[slot] = nowMs;
     const keep = Math.exp((this.#failingAtMs[slot]! - nowMs) / FAILURE_MEMORY_MS);
@@ -147,6 +160,7 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
     if (meanInFlight === this.#windowInFlight[slot] && requestsPerSecond === this.#windowRate[slot]) return;
     this.#windowInFlight[slot] = meanInFlight;
     this.#windowRate[slot] = requestsPerSecond;
+    this.#windowMs[slot] = nowMs;
     this.#book.learn(slot, meanInFlight, requestsPerSecond, utilization, nowMs);
   }
 
