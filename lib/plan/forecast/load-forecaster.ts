@@ -1,5 +1,6 @@
 // The forecaster of one backend's load: simple models, a profile, a found period and regressions under one ensemble.
 
+import assert from 'node:assert/strict';
 import { Averages } from './averages.ts';
 import { Cycle } from './cycle.ts';
 import type { Forecaster, Quantiles, Sample } from './forecaster.ts';
@@ -12,6 +13,9 @@ import { TimeGrid } from './time-grid.ts';
 
 /** A bin of the period finder; a step when that is longer. */
 const MIN_BIN_MS = 1000;
+/** Bounds on memory and time: each horizon keeps rings of its own length. */
+const MAX_HORIZONS = 8;
+const MAX_HORIZON_STEPS = 2400;
 /** A gap longer than this ends what is known of the present; profile, cycle and weights stay. */
 const MAX_GAP_MS = 60_000;
 /** The slowest average is what deviations are measured from. */
@@ -23,7 +27,7 @@ const MAX_WIDENING = 8;
 export interface LoadForecasterOptions {
   /** Distance of samples. */
   readonly stepMs: number;
-  /** Rising, at most eight; one step is always forecast besides. */
+  /** Rising, at most eight, each at most 2,400 steps; one step is always forecast besides. */
   readonly horizonsMs: readonly number[];
 }
 
@@ -62,6 +66,8 @@ export class LoadForecaster implements Forecaster {
   #stored: ForecasterState | null = null;
 
   constructor({ stepMs, horizonsMs }: LoadForecasterOptions) {
+    assert(stepMs > 0 && horizonsMs.length <= MAX_HORIZONS);
+    assert(horizonsMs.every((ms, i) => ms > (horizonsMs[i - 1] ?? 0) && ms <= MAX_HORIZON_STEPS * stepMs));
     this.#stepMs = stepMs;
     this.#binMs = Math.max(MIN_BIN_MS, stepMs);
     this.#grid = new TimeGrid(stepMs);

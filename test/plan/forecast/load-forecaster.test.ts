@@ -36,6 +36,16 @@ t.test('before the first sample nothing is forecast, and nothing compares', asyn
   t.notOk(forecaster.guarded(0.9, 10_000) > 0.7);
 });
 
+t.test('horizons without order or bound are a mistake of the caller', async t => {
+  for (const horizonsMs of [
+    [5000, 5000],
+    [10_000, 5000],
+    [1e9],
+    [1, 2, 3, 4, 5, 6, 7, 8, 9].map(s => s * 1000),
+  ])
+    t.throws(() => new LoadForecaster({ stepMs: 1000, horizonsMs }));
+});
+
 t.test('one sample is already a forecast', async t => {
   const forecaster = fed(steady, 0, 1);
   t.ok(Math.abs(forecaster.forecast(10_000).p50 - steady.load[0]!) < 0.01);
