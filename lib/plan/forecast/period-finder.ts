@@ -27,7 +27,7 @@ const SCAN_EVERY_BINS = 10;
 const SLIP_BINS = 0.5;
 
 /**
- * Each bin costs one multiplication per lag (940 of them, about 1 µs) and no Fourier transform is ever due. What is
+ * Each bin costs one multiplication per lag (960 of them, about 2 µs) and no Fourier transform is ever due. What is
  * correlated is the load less its five-minute average, scaled and clipped at three deviations.
  */
 export class PeriodFinder {
