@@ -4,7 +4,7 @@
 //   residence       D = N / rate                       Little's law: mean time a request spends there
 //   unhindered      u / N is at its usual level        each request gets on as fast as it can
 //   hindered        u / N is well below                some wait: for cores, for places, for whatever it is
-//   serviceMs (T)   mean of D over unhindered windows
+//   serviceMs (T)   mean of D over unhindered windows; of D · (u / N) / usual, the time of those that got on, over hindered
 //   room (K)        hindered: N · (u / N) / usual, the part of N that got on; else at least N, and growing slowly
 // Where u is not reported, D against T tells whether it is hindered. No limit and no speed is configured or known.
 
@@ -20,6 +20,8 @@ const ADJUST = 0.5;
 const GROWTH_PER_S = 1.05;
 /** Room beyond what was ever proven or is allocated. */
 const BEYOND = 3;
+/** Growth of T over a window that says it is too low, or that the backend is full. */
+const DRIFT = 1.2;
 /** Silence proves nothing: growth over more than this is not made up for. */
 const LONGEST_STEP_MS = 5_000;
 
@@ -34,6 +36,7 @@ export class CapacityBook {
   /** Most in flight that went unhindered. */
   readonly #proven: Float64Array;
   readonly #atMs: Float64Array;
+  readonly #windows: Float64Array;
   #fleetLog = Number.NaN;
   #fleetRoom = Number.NaN;
 
@@ -42,6 +45,7 @@ export class CapacityBook {
     this.room = new Float64Array(slots).fill(Number.NaN);
     this.#variance = new Float64Array(slots).fill(0.25);
     this.#usual = new Float64Array(slots).fill(Number.NaN);
+    this.#windows = new Float64Array(slots);
     this.#proven = new Float64Array(slots);
     this.#atMs = new Float64Array(slots);
   }
@@ -58,6 +62,10 @@ export class CapacityBook {
       const got = inFlight * went;
       const before = this.room[slot]!;
       this.room[slot] = Number.isNaN(before) ? got : before + ADJUST * (got - before);
+      // Little's law for the part that got on. Without it a backend whose first window held short requests only would look
+      // fast, be flooded, and so never have an unhindered window to learn better from. By residence alone the part follows
+      // from T and tells nothing of it; then T gives way a little, so that no wrong one lasts.
+      this.#learnService(slot, utilization > 0 ? residenceMs * went : this.serviceMs[slot]! * DRIFT);
     } else {
       this.#proven[slot] = Math.max(this.#proven[slot]! * (1 - NEWEST / 10), inFlight);
       this.#grow(slot, elapsedMs);
@@ -119,9 +127,12 @@ export class CapacityBook {
 
   #learnService(slot: number, residenceMs: number): void {
     const before = this.serviceMs[slot]!;
+    // The first windows are averaged evenly: one alone is not worth more than the next.
+    this.#windows[slot] = Math.min(1 / NEWEST, this.#windows[slot]! + 1);
+    const share = 1 / this.#windows[slot]!;
     const apart = Math.log(residenceMs / before);
     this.#variance[slot]! += NEWEST * (apart * apart - this.#variance[slot]!);
-    this.serviceMs[slot] = before + NEWEST * (residenceMs - before);
+    this.serviceMs[slot] = before + share * (residenceMs - before);
     const log = Math.log(this.serviceMs[slot]!);
     this.#fleetLog = Number.isNaN(this.#fleetLog) ? log : this.#fleetLog + 0.01 * (log - this.#fleetLog);
   }
