@@ -45,6 +45,17 @@ t.test('one of eleven stalls: 95, 99 and 99.9 % for turns, least loaded and peak
     t.ok(success(title) > 0.99 && success(title) < 0.998, `${title} ${success(title)}`);
   t.ok(success('peak_ewma') > 0.999 && success('peak_ewma') < 0.9997, `${success('peak_ewma')}`);
   t.equal(success('oracle'), 1);
+  t.ok(
+    success('ect') > success('peak_ewma'),
+    `${success('ect')}: silence is noticed before the first late answer`,
+  );
+});
+
+t.test('expected completion learns enough from reports to beat Prequal behind one proxy', async t => {
+  const scenario = { ...(await shipped('prequal-mixed')), warmup: 8_000, measure: 5_000 };
+  const setting = { load: 0.9, proxies: 1 };
+  const [ect, other] = ['ect', 'prequal'].map(title => averageOf(scenario, title, setting, 'p99'));
+  t.ok(ect! < other!, `seeds 1 and 2: ${ect} < ${other}`);
 });
 
 t.test('a run replays from its seed, and other policies meet the same requests', async t => {

@@ -27,12 +27,12 @@ import type {
 import { OwnWindows } from './own-windows.ts';
 import type { Candidate, LoadView, Picker, PickRequest } from './picker.ts';
 
-/** τ: requests of others come and go in about this time. */
-const FADE_MS = 500;
+/** τ. Longer than requests last: what filled a backend lasts longer than they do. From 1.5 to 3 s nothing much changes. */
+const FADE_MS = 2_000;
 /** Share of a new report in what others usually have. */
 const USUAL = 0.2;
 /** Requests each other proxy is taken to send to where this one sends one, before it hears from there again. */
-const ALIKE = 0.2;
+const ALIKE = 1;
 /** What is learnt of our own requests counts when a backend has said nothing of all of its for so long. */
 const WORD_HOLDS_MS = 10_000;
 /** Answers missing before a silent backend is taken for stalled. */
