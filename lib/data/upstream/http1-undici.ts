@@ -1,11 +1,15 @@
 // Upstream over HTTP/1.1 (RFC 9112) by undici's Pool: keep-alive connections, one request at a time on each.
 
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { Client, type Dispatcher, Pool } from 'undici';
 import type { AnswerSink, Outgoing, Upstream, UpstreamHead } from '../ports.ts';
 import type { Dial } from './dial.ts';
 import { Http1Exchange, type Line } from './http1-exchange.ts';
 import { refusedOutgoing } from './refused.ts';
+
+// undici reads its parser from disk at the first connection; by then there may be no descriptor left to read it with.
+createRequire(import.meta.url)('undici/lib/llhttp/llhttp_simd-wasm.js');
 
 /** Of an answer's head, and of its trailers. */
 const MAX_HEAD_BYTES = 64 * 1024;
