@@ -18,7 +18,7 @@ import { WorkerLinks } from './control/worker-links.ts';
 import { systemClock } from './core/clock.ts';
 import { LeasewayError, messageOf } from './core/errors.ts';
 import { listenError } from './core/listen-error.ts';
-import type { Log } from './core/log.ts';
+import { forwardingLog, type Log } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import type { ControlBirth, ControlCommand, ControlNotice } from './orders/messages.ts';
 import { attachControl } from './scoreboard/attach.ts';
@@ -78,12 +78,7 @@ async function main(): Promise<void> {
 
   let log = logFor(first.config);
   // Parts keep the log they were given; its level and format follow the configuration.
-  const currentLog: Log = {
-    debug: (message, fields) => log.debug(message, fields),
-    info: (message, fields) => log.info(message, fields),
-    warn: (message, fields) => log.warn(message, fields),
-    error: (message, fields) => log.error(message, fields),
-  };
+  const currentLog = forwardingLog(() => log);
   const controlBoard = attachControl(board);
   const registry = createRegistry({
     board: controlBoard,

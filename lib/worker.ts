@@ -4,7 +4,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from './core/clock.ts';
 import { messageOf } from './core/errors.ts';
 import { IdSource } from './core/ids.ts';
-import type { Log } from './core/log.ts';
+import { forwardingLog, type Log } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import { Departure } from './data/departure.ts';
 import { Listeners } from './data/listeners.ts';
@@ -27,12 +27,7 @@ const { ledger, clients, decisions } = attachWorker(birth.board, birth.row);
 const spans = new SpanSender(clock, ledger);
 const tracer = new SamplingTracer(new IdSource(), span => spans.push(span), { recording: false, sample: 0 });
 let log: Log = createLog({ level: 'info', format: 'text' });
-const currentLog: Log = {
-  debug: (message, fields) => log.debug(message, { worker: birth.row, ...fields }),
-  info: (message, fields) => log.info(message, { worker: birth.row, ...fields }),
-  warn: (message, fields) => log.warn(message, { worker: birth.row, ...fields }),
-  error: (message, fields) => log.error(message, { worker: birth.row, ...fields }),
-};
+const currentLog = forwardingLog(() => log, { worker: birth.row });
 const plane = new DataPlane({
   ...{ clock, random: systemRandom, log: currentLog, ledger, clients, decisions, tracer },
   row: birth.row,

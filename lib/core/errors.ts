@@ -106,3 +106,9 @@ export class LeasewayError extends Error {
 /** The text of anything that was thrown. */
 export const messageOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message : String(thrown);
+
+const OUR_LACK: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+
+/** The system said no for want of a descriptor, port or memory on our side: nothing is wrong with the peer. */
+export const isOurLack = (error: unknown): boolean =>
+  OUR_LACK.has(String((error as NodeJS.ErrnoException).code));

@@ -12,3 +12,11 @@ export interface Log {
 
 const nothing = (): void => {};
 export const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+/** For parts that keep the log they were given: whatever `current` is at the time hears it, with `always` on every message. */
+export const forwardingLog = (current: () => Log, always: LogFields = {}): Log => ({
+  debug: (message, fields) => current().debug(message, { ...always, ...fields }),
+  info: (message, fields) => current().info(message, { ...always, ...fields }),
+  warn: (message, fields) => current().warn(message, { ...always, ...fields }),
+  error: (message, fields) => current().error(message, { ...always, ...fields }),
+});

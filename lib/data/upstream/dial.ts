@@ -7,13 +7,10 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
 import type { Clock } from '../../core/clock.ts';
-import { LeasewayError, messageOf } from '../../core/errors.ts';
+import { isOurLack, LeasewayError, messageOf } from '../../core/errors.ts';
 
 /** What a half-open peer costs: after this much silence the kernel probes it, a second apart, ten times. */
 const TCP_KEEP_ALIVE_MS = 10_000;
-
-/** No descriptor, port or memory left on our side: nothing is wrong with the backend. */
-const OUR_LACK: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
 
 export interface Endpoint {
   /** Name or address, IPv6 without brackets. */
@@ -146,7 +143,7 @@ class Dialing {
   #failure(error: Error): LeasewayError {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     const text = `${this.#where}: ${error.message || code}`;
-    if (OUR_LACK.has(code)) return new LeasewayError('TOO_MANY_CONNECTIONS', text, error);
+    if (isOurLack(error)) return new LeasewayError('TOO_MANY_CONNECTIONS', text, error);
     if (code === 'ETIMEDOUT') return new LeasewayError('CONNECT_TIMEOUT', text, error);
     // A reset in mid-handshake is a backend that is going away, not one that is configured wrongly.
     const reset = code === 'ECONNRESET' || code === 'EPIPE';

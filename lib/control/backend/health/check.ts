@@ -2,6 +2,7 @@
 
 import type { ClusterConfig, HealthConfig } from '../../../config/cluster.ts';
 import type { Clock } from '../../../core/clock.ts';
+import { isOurLack } from '../../../core/errors.ts';
 import { formatDuration } from '../../../core/units.ts';
 import { describeFailure } from './detail.ts';
 import type { Target } from './dial.ts';
@@ -17,9 +18,6 @@ export interface CheckResult {
   /** The check could not be made for want of something of ours: it says nothing about the backend. */
   readonly inconclusive?: true;
 }
-
-/** No descriptor, port or memory left on our side. */
-const OUR_LACK: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
 
 /** The check of `url` as the cluster has it. */
 export function checkOf(
@@ -65,7 +63,7 @@ async function withinTime(
     return {
       ok: false,
       detail: late ? `timed out after ${formatDuration(timeoutMs)}` : describeFailure(error),
-      ...(OUR_LACK.has(String((error as NodeJS.ErrnoException).code)) ? { inconclusive: true } : {}),
+      ...(isOurLack(error) ? { inconclusive: true } : {}),
     };
   }
 }
