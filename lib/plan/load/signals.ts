@@ -1,0 +1,83 @@
+// What backends say of their own load, from whatever source: the view that the load score is computed from.
+//
+// A faulty source costs its reading and nothing else: every value here has been checked (finite, in range), and every
+// value says how old it is, so that one who reads it can trust it less as it ages.
+
+/** How a reading came: with an answer, on an ORCA stream, from an agent on its port, or read from a metrics page. */
+export type SignalSource = 'orca' | 'orca_stream' | 'agent_check' | 'scrape';
+
+export interface Reading {
+  readonly value: number;
+  /** Monotonic (`Clock.monotonicMs`), when it reached this process. */
+  readonly atMs: number;
+  readonly source: SignalSource;
+}
+
+/** The latest of each kind; null where no source has ever said it. Where several do, the one that was heard last. */
+export interface BackendSignals {
+  /** Share of its processors in use; may exceed 1 where a backend has less than it uses. */
+  readonly cpu: Reading | null;
+  /** Share of its memory in use, 0..1. */
+  readonly memory: Reading | null;
+  /** Share of the network's bandwidth in use, the larger of both directions. Where the bandwidth is known. */
+  readonly network: Reading | null;
+  /** Share of time in which the busiest disk was at work, 0..1. */
+  readonly disk: Reading | null;
+  /** The application's own word for its load; may exceed 1. */
+  readonly application: Reading | null;
+  /** Requests at the backend. */
+  readonly inFlight: Reading | null;
+  /** Requests that it can bear at once, by its own word. */
+  readonly capacity: Reading | null;
+  readonly requestsPerSecond: Reading | null;
+  readonly errorsPerSecond: Reading | null;
+}
+
+export type SignalKind = keyof BackendSignals;
+
+/** Asked by cluster and backend; the answer changes as readings come, so do not keep it. Never throws. */
+export interface SignalView {
+  of(cluster: string, backend: string): BackendSignals;
+}
+
+export const SIGNAL_KINDS = [
+  'cpu',
+  'memory',
+  'network',
+  'disk',
+  'application',
+  'inFlight',
+  'capacity',
+  'requestsPerSecond',
+  'errorsPerSecond',
+] as const satisfies readonly SignalKind[];
+
+/** A backend that has said nothing. */
+export const NO_SIGNALS: BackendSignals = Object.freeze({
+  cpu: null,
+  memory: null,
+  network: null,
+  disk: null,
+  application: null,
+  inFlight: null,
+  capacity: null,
+  requestsPerSecond: null,
+  errorsPerSecond: null,
+});
+
+/** Most a value of each kind is believed to be; what is above is refused. Shares over 1 are overload, over 100 nonsense. */
+export const SIGNAL_LIMITS: Readonly<Record<SignalKind, number>> = {
+  cpu: 100,
+  memory: 1,
+  network: 100,
+  disk: 1,
+  application: 100,
+  inFlight: 1e6,
+  capacity: 1e6,
+  requestsPerSecond: 1e7,
+  errorsPerSecond: 1e7,
+};
+
+/** True for a value that may be believed: finite, not negative, within its limit. */
+export const isBelievable = (kind: SignalKind, value: number): boolean =>
+  value >= 0 && value <= SIGNAL_LIMITS[kind];

@@ -1,0 +1,18 @@
+// Which values may be believed.
+
+import t from 'tap';
+import { isBelievable, NO_SIGNALS, SIGNAL_KINDS, SIGNAL_LIMITS } from '../../../lib/plan/load/signals.ts';
+
+t.test('every kind takes zero and its limit, and nothing that is no load', async t => {
+  for (const kind of SIGNAL_KINDS) {
+    t.ok(isBelievable(kind, 0), `${kind} 0`);
+    t.ok(isBelievable(kind, SIGNAL_LIMITS[kind]), `${kind} at its limit`);
+    for (const value of [-1e-9, Number.NaN, Number.POSITIVE_INFINITY, SIGNAL_LIMITS[kind] * 1.001])
+      t.notOk(isBelievable(kind, value), `${kind} ${value}`);
+  }
+});
+
+t.test('a backend that said nothing has every kind, empty', async t => {
+  t.same(Object.keys(NO_SIGNALS).sort(), [...SIGNAL_KINDS].sort());
+  t.ok(Object.values(NO_SIGNALS).every(reading => reading === null));
+});
