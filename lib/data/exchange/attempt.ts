@@ -1,6 +1,7 @@
 // One try at one backend: keeps its account on the scoreboard and passes the answer to the exchange.
 
 import type { Duplex } from 'node:stream';
+import type { Clock } from '../../core/clock.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Fields } from '../../core/fields.ts';
 import { Outcome, type OutcomeCode, type WorkerLedger } from '../../scoreboard/ports.ts';
@@ -41,7 +42,7 @@ export class Attempt implements AnswerSink {
   readonly #owner: AttemptOwner;
   readonly #ledger: WorkerLedger;
   readonly #startedMs: number;
-  readonly #nowMs: () => number;
+  readonly #clock: Clock;
   #headMs = -1;
   #open = true;
   #outgoing: Outgoing | null = null;
@@ -52,15 +53,15 @@ export class Attempt implements AnswerSink {
     member: Member,
     number: number,
     startMs: number,
-    nowMs: () => number,
+    clock: Clock,
   ) {
     this.#owner = owner;
     this.#ledger = ledger;
     this.member = member;
     this.number = number;
     this.startMs = startMs;
-    this.#nowMs = nowMs;
-    this.#startedMs = nowMs();
+    this.#clock = clock;
+    this.#startedMs = clock.monotonicMs();
     ledger.begin(member.slot);
   }
 
@@ -76,7 +77,7 @@ export class Attempt implements AnswerSink {
   /** Somebody else carries the answer, which has begun: the account is closed with it. */
   answeredElsewhere(status: number): void {
     this.status = status;
-    this.#headMs = this.#nowMs();
+    this.#headMs = this.#clock.monotonicMs();
     this.#settle(outcomeOf(status), '');
   }
 
@@ -109,7 +110,7 @@ export class Attempt implements AnswerSink {
 
   head(head: AnswerHead): void {
     this.status = head.status;
-    this.#headMs = this.#nowMs();
+    this.#headMs = this.#clock.monotonicMs();
     this.#owner.answerHead(head);
   }
 
@@ -128,7 +129,7 @@ export class Attempt implements AnswerSink {
 
   upgraded(head: AnswerHead, socket: Duplex, rest: Uint8Array): void {
     this.status = head.status;
-    this.#headMs = this.#nowMs();
+    this.#headMs = this.#clock.monotonicMs();
     this.#settle(Outcome.success, '');
     this.#owner.answerUpgraded(head, socket, rest);
   }
@@ -141,7 +142,8 @@ export class Attempt implements AnswerSink {
   #settle(outcome: OutcomeCode, code: ErrorCode | ''): void {
     if (!this.#open) return;
     this.#open = false;
-    const latencyMs = this.#headMs < 0 ? this.#nowMs() - this.#startedMs : this.#headMs - this.#startedMs;
+    const latencyMs =
+      this.#headMs < 0 ? this.#clock.monotonicMs() - this.#startedMs : this.#headMs - this.#startedMs;
     this.#ledger.settle(this.member.slot, outcome, latencyMs);
     this.#ledger.release(this.member.slot);
     this.#owner.attemptSettled(this, code);
