@@ -62,6 +62,8 @@ export class BoardOfControl implements ControlBoard {
       cancelled: block[BACKEND.cancelled]!,
       consecutiveFailures: this.#longestRun(slot),
       latencySumMs: block[BACKEND.latencySumMs]!,
+      bytesIn: block[BACKEND.bytesIn]!,
+      bytesOut: block[BACKEND.bytesOut]!,
     };
   }
 

@@ -62,6 +62,19 @@ export class BoardReader implements DecisionReader, LoadView {
     return this.#held.cells[slot * DECISION_CELLS + DECISION.slotGeneration]!;
   }
 
+  predicted(slot: number): number {
+    const milli = this.#held.cells[slot * DECISION_CELLS + DECISION.milliPredicted]!;
+    return milli < 0 ? Number.NaN : milli / 1000;
+  }
+
+  gate(slot: number): number {
+    return this.#held.cells[slot * DECISION_CELLS + DECISION.gate]!;
+  }
+
+  gated(slot: number): boolean {
+    return this.gate(slot) !== 0;
+  }
+
   inFlight(slot: number): number {
     return sumRows(this.#cells, this.#inFlight + slot * this.#cells.layout.slotStride);
   }

@@ -80,14 +80,19 @@ export function writeDecisions(cells: Cells, count: number, decisions: ReadonlyM
   Atomics.store(i32, HEADER.generation, next);
 }
 
-/** Order of the four cells. */
-export const DECISION = { state: 0, milliWeight: 1, concurrency: 2, slotGeneration: 3 } as const;
+/** Order of the cells. */
+export const DECISION = {
+  state: 0,
+  milliWeight: 1,
+  concurrency: 2,
+  slotGeneration: 3,
+  milliPredicted: 4,
+  gate: 5,
+} as const;
+const FIELDS = Object.keys(DECISION) as (keyof typeof DECISION)[];
 
 function cellOf(decision: Decision | undefined, cell: number): number {
-  if (decision === undefined) return 0;
-  if (cell === DECISION.state) return decision.state;
-  if (cell === DECISION.milliWeight) return decision.milliWeight;
-  return cell === DECISION.concurrency ? decision.concurrency : decision.slotGeneration;
+  return decision === undefined ? 0 : decision[FIELDS[cell]!];
 }
 
 /** One more than the highest slot named; throws for one that is not on the board. */

@@ -4,7 +4,7 @@ import { DURATION_BOUNDS_S, type HistogramView } from './ports.ts';
 
 const BUCKETS = DURATION_BOUNDS_S.length + 1;
 
-/** A backend's block: five counts, the sum of latencies, the buckets; padded so that every block starts on a cache line. */
+/** A backend's block: five counts, the sum of latencies, the buckets, bytes; padded so that every block starts on a cache line. */
 export const BACKEND = {
   attempts: 0,
   successes: 1,
@@ -13,6 +13,8 @@ export const BACKEND = {
   cancelled: 4,
   latencySumMs: 5,
   buckets: 6,
+  bytesIn: 6 + BUCKETS,
+  bytesOut: 7 + BUCKETS,
 } as const;
 export const BACKEND_FLOATS = 24;
 
@@ -54,6 +56,6 @@ export const routeView = (block: readonly number[]): HistogramView => ({
 export const backendView = (block: readonly number[]): HistogramView => ({
   counts: block.slice(BACKEND.buckets, BACKEND.buckets + BUCKETS),
   sumS: block[BACKEND.latencySumMs]! / 1000,
-  bytesIn: 0,
-  bytesOut: 0,
+  bytesIn: block[BACKEND.bytesIn]!,
+  bytesOut: block[BACKEND.bytesOut]!,
 });

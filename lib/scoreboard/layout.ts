@@ -42,7 +42,7 @@ export const HEADER = {
 
 /** Int32 cells at the start of each half of the decisions. */
 export const HALF = { sequence: 0, count: 1, decisions: 32 } as const;
-export const DECISION_CELLS = 4;
+export const DECISION_CELLS = 6;
 
 /** Int32 cells of one slot in one row; together, so that an attempt touches one cache line. */
 export const SLOT = { inFlight: 0, tunnels: 1, permits: 2, failureRun: 3 } as const;

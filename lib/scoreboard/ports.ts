@@ -10,7 +10,14 @@ export interface Decision {
   concurrency: number;
   /** Of the backend in this slot when the decision was made; a mismatch means the decision is not about this backend. */
   slotGeneration: number;
+  /** Predicted load score in 1/1000 of its capacity; -1 when there is no forecast. */
+  milliPredicted: number;
+  /** 0 open; 1 last resort, 2 shut: takes new work only when none of its cluster with a lower figure does. */
+  gate: number;
 }
+
+/** For a backend whose load nobody forecasts. */
+export const NO_FORECAST = Object.freeze({ milliPredicted: -1, gate: 0 });
 
 /** Precedence when the control plane derives it: admin state > health > outlier and panic. */
 export const BackendState = {
@@ -46,6 +53,8 @@ export interface WorkerLedger {
   begin(slot: number): void;
   /** The attempt ended. `latencyMs` is until the head of the answer; ignored unless the backend answered. */
   settle(slot: number, outcome: OutcomeCode, latencyMs: number): void;
+  /** Body bytes of an attempt that ended: sent to the backend, and received from it. */
+  carried(slot: number, bytesIn: number, bytesOut: number): void;
   /** A tunnel (WebSocket) opened or closed; counted apart from requests. */
   tunnel(slot: number, change: 1 | -1): void;
   /** Takes one of `limit` places at the backend, shared by all workers; limit 0 always succeeds. */
@@ -121,6 +130,12 @@ export interface DecisionReader {
   milliWeight(slot: number): number;
   concurrency(slot: number): number;
   slotGeneration(slot: number): number;
+  /** Predicted load score, 0 to 1 and beyond; NaN when there is no forecast. */
+  predicted(slot: number): number;
+  /** 0 open, 1 last resort, 2 shut. */
+  gate(slot: number): number;
+  /** Not open: new work goes elsewhere while it can. */
+  gated(slot: number): boolean;
   /** In flight at the backend over all workers. */
   inFlight(slot: number): number;
   /** Expected time to a good answer as this worker sees it (peak-EWMA with failures priced in), in ms; 0 when never measured. */
@@ -163,6 +178,10 @@ export interface BackendTotals {
   /** failures and gatewayErrors in a row, the largest over the living workers; any other answer ends a worker's run. */
   readonly consecutiveFailures: number;
   readonly latencySumMs: number;
+  /** Body bytes sent to it. */
+  readonly bytesIn: number;
+  /** Body bytes received from it. */
+  readonly bytesOut: number;
 }
 
 /** Bounds in seconds: the OpenTelemetry advice for http.server.request.duration. */

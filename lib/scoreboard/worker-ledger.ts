@@ -84,6 +84,12 @@ export class BoardLedger implements WorkerLedger {
     }
   }
 
+  carried(slot: number, bytesIn: number, bytesOut: number): void {
+    const block = this.#backendsF64 + slot * BACKEND_FLOATS;
+    this.#cells.f64[block + BACKEND.bytesIn]! += bytesIn;
+    this.#cells.f64[block + BACKEND.bytesOut]! += bytesOut;
+  }
+
   tunnel(slot: number, change: 1 | -1): void {
     const { i32, layout } = this.#cells;
     Atomics.add(i32, this.#slots + slot * layout.slotStride + SLOT.tunnels, change);

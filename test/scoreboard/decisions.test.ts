@@ -1,7 +1,7 @@
 import t from 'tap';
 import { attachControl, attachWorker } from '../../lib/scoreboard/attach.ts';
 import { createScoreboard, HALF, HEADER, layoutOf } from '../../lib/scoreboard/layout.ts';
-import type { Decision } from '../../lib/scoreboard/ports.ts';
+import { type Decision, NO_FORECAST } from '../../lib/scoreboard/ports.ts';
 
 const shape = { workers: 1, slots: 16, tokenBuckets: 64, clientCells: 64 };
 const decision = (n: number): Decision => ({
@@ -9,6 +9,8 @@ const decision = (n: number): Decision => ({
   milliWeight: n,
   concurrency: n + 1,
   slotGeneration: n + 2,
+  milliPredicted: n + 3,
+  gate: n & 1,
 });
 
 t.test('a reader sees whole sets of decisions, one after the other', async t => {
@@ -32,6 +34,7 @@ t.test('a reader sees whole sets of decisions, one after the other', async t => 
     [decisions.state(3), decisions.milliWeight(3), decisions.concurrency(3), decisions.slotGeneration(3)],
     [1, 100, 101, 102],
   );
+  t.strictSame([decisions.predicted(3), decisions.gated(3)], [0.103, false]);
   t.equal(decisions.milliWeight(15), 200);
   control.publish(new Map([[0, decision(5)]]));
   control.publish(new Map([[1, decision(6)]]));
@@ -42,6 +45,21 @@ t.test('a reader sees whole sets of decisions, one after the other', async t => 
     [0, 1, 0, 0],
     'what is not named is gone',
   );
+});
+
+t.test('a load that nobody forecasts is no number, so that every comparison with it is false', async t => {
+  const board = createScoreboard(shape);
+  const { decisions } = attachWorker(board, 0);
+  attachControl(board).publish(
+    new Map([
+      [1, { ...decision(1), ...NO_FORECAST }],
+      [2, { ...decision(1), milliPredicted: 1250, gate: 2 }],
+    ]),
+  );
+  decisions.refresh();
+  t.ok(Number.isNaN(decisions.predicted(1)));
+  t.equal(decisions.gated(1), false);
+  t.strictSame([decisions.predicted(2), decisions.gated(2)], [1.25, true]);
 });
 
 t.test('the same decisions again change nothing', async t => {

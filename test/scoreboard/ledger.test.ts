@@ -4,6 +4,7 @@ import { createScoreboard } from '../../lib/scoreboard/layout.ts';
 import {
   BackendState,
   type Decision,
+  NO_FORECAST,
   Outcome,
   WORKER_COUNTERS,
   WORKER_GAUGES,
@@ -23,6 +24,7 @@ const up = (slotGeneration: number): Decision => ({
   milliWeight: 1000,
   concurrency: 0,
   slotGeneration,
+  ...NO_FORECAST,
 });
 
 t.test('what workers do is summed over rows, by slot', async t => {
@@ -42,6 +44,8 @@ t.test('what workers do is summed over rows, by slot', async t => {
   rows[0]!.ledger.settle(1, Outcome.success, 20);
   rows[1]!.ledger.settle(1, Outcome.serverError, 30);
   rows[1]!.ledger.settle(2, Outcome.cancelled, 0);
+  rows[0]!.ledger.carried(1, 7, 10);
+  rows[1]!.ledger.carried(1, 0, 20);
   rows[0]!.ledger.tunnel(3, -1);
   t.strictSame(
     [0, 1, 2, 3].map(slot => control.idle(slot)),
@@ -55,6 +59,8 @@ t.test('what workers do is summed over rows, by slot', async t => {
     cancelled: 0,
     consecutiveFailures: 0,
     latencySumMs: 50,
+    bytesIn: 7,
+    bytesOut: 30,
   });
   t.equal(control.totals(2).cancelled, 1);
   const { counts, sumS } = control.backendHistogram(1);
@@ -99,7 +105,7 @@ t.test('a new backend in a slot begins at zero; the same one goes on', async t =
   t.equal(control.totals(0).attempts, 3);
   t.ok(decisions.latencyMs(0) > 0);
   control.publish(new Map([[0, up(2)]]));
-  t.strictSame(Object.values(control.totals(0)), [0, 0, 0, 0, 0, 0, 0]);
+  t.strictSame(Object.values(control.totals(0)), [0, 0, 0, 0, 0, 0, 0, 0, 0]);
   t.strictSame(control.backendHistogram(0).counts, new Array(15).fill(0));
   t.equal(decisions.refresh(), true);
   t.equal(decisions.latencyMs(0), 0, 'nothing is known of its latency');

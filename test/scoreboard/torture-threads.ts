@@ -65,6 +65,8 @@ function control({ board, notes }: TortureData): void {
       milliWeight: stamp,
       concurrency: stamp,
       slotGeneration: stamp,
+      milliPredicted: stamp,
+      gate: stamp & 1,
     };
     // Now more, now fewer slots: what is no longer named must vanish too.
     const count = 1 + (stamp % SLOTS);
@@ -90,7 +92,8 @@ async function work({ kind, board, notes, row, seed }: TortureData): Promise<voi
       const named = 1 + (last % SLOTS);
       for (let slot = 0; slot < SLOTS; slot++) {
         const wanted = slot < named ? last : 0;
-        const found = [decisions.state(slot), decisions.milliWeight(slot), decisions.concurrency(slot)];
+        const predicted = Math.round(decisions.predicted(slot) * 1000);
+        const found = [decisions.state(slot), decisions.milliWeight(slot), predicted];
         if (found.some(cell => cell !== wanted)) Atomics.add(cells, NOTE.mixed, 1);
       }
     }

@@ -16,6 +16,8 @@ const NO_TOTALS: BackendTotals = {
   cancelled: 0,
   consecutiveFailures: 0,
   latencySumMs: 0,
+  bytesIn: 0,
+  bytesOut: 0,
 };
 const EMPTY: HistogramView = { counts: [], sumS: 0, bytesIn: 0, bytesOut: 0 };
 

@@ -4,7 +4,7 @@ import type { ClusterConfig } from '../../config/cluster.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
-import { BackendState, type Decision } from '../../scoreboard/ports.ts';
+import { BackendState, type Decision, NO_FORECAST } from '../../scoreboard/ports.ts';
 import type { AdminState } from './admin-state.ts';
 import { type Backend, stateAt } from './backend.ts';
 import type { LoadBackendFile } from './discovery/backend-list.ts';
@@ -221,6 +221,7 @@ export class Cluster implements Disposable {
         milliWeight: effectiveWeight > 0 ? Math.max(1, Math.round(effectiveWeight * 1000)) : 0,
         concurrency: this.#config.limits.concurrency,
         slotGeneration: slot.generation,
+        ...NO_FORECAST,
       });
     }
   }

@@ -8,7 +8,7 @@ import { processIdentity } from '../../core/process-identity.ts';
 import type { Random } from '../../core/random.ts';
 import type { TunnelEnding } from '../../orders/messages.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
-import { BackendState, type ControlBoard, type Decision } from '../../scoreboard/ports.ts';
+import { BackendState, type ControlBoard, type Decision, NO_FORECAST } from '../../scoreboard/ports.ts';
 import { AdminState } from './admin-state.ts';
 import { Cluster, type ClusterHands } from './cluster.ts';
 import { type LoadBackendFile, loadBackendFile } from './discovery/backend-list.ts';
@@ -159,7 +159,13 @@ class Registry implements BackendRegistry {
     const sinceMs = known?.generation === generation ? known.sinceMs : nowMs;
     this.#leaving.set(index, { generation, sinceMs });
     if (own !== undefined && nowMs - sinceMs < FAREWELL_MS) return own;
-    return { state: BackendState.none, milliWeight: 0, concurrency: 0, slotGeneration: generation };
+    return {
+      state: BackendState.none,
+      milliWeight: 0,
+      concurrency: 0,
+      slotGeneration: generation,
+      ...NO_FORECAST,
+    };
   }
 
   /** Rates are over all workers. An ending is repeated at each call while it holds; one that is missing is over. */

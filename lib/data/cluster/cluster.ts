@@ -14,6 +14,9 @@ import { Member } from './member.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { WaitingLine } from './waiting-line.ts';
 
+/** What is older is no forecast any more. */
+const FORECAST_HOLDS_MS = 2_000;
+
 export interface ClusterTools {
   readonly clock: Clock;
   readonly random: Random;
@@ -37,6 +40,9 @@ export class Cluster {
   #pickerOf = -1;
   /** Slots and weights the picker was built from, so that an unchanged decision builds nothing. */
   #candidates: readonly Candidate[] = [];
+  /** Of the gated ones, whom new work avoids while it can; null when none is. */
+  #reserve: Picker | null = null;
+  #reserved: readonly Candidate[] = [];
 
   constructor(entry: ClusterEntry, tools: ClusterTools) {
     this.name = entry.name;
@@ -102,29 +108,28 @@ export class Cluster {
     }
     for (const member of before.values()) if (this.#byId.get(member.id) !== member) member.close();
     this.#picker = null;
+    this.#reserve = null;
+    this.#reserved = [];
   }
 
   /** The member chosen for new work, or null when none may take it. */
   pick(request: PickRequest): Member | null {
-    const slot = this.#currentPicker().pick(request);
+    const picker = this.#currentPicker();
+    let slot = picker.pick(request);
+    // Rather a backend that will be busy than a failure or a wait now.
+    if (slot < 0 && this.#reserve !== null) slot = this.#reserve.pick(request);
     return slot < 0 ? null : (this.#bySlot.get(slot) ?? null);
   }
 
   /** Offers every backend that takes new work until one is taken, beginning anywhere so that none is always the first. */
   findPlace(take: (member: Member) => boolean): boolean {
-    const { length } = this.#candidates;
-    const first = Math.floor(this.#tools.random.next() * length);
-    for (let i = 0; i < length; i++) {
-      const member = this.#bySlot.get(this.#candidates[(first + i) % length]!.slot);
-      if (member !== undefined && take(member)) return true;
-    }
-    return false;
+    return this.#offer(this.#candidates, take) || this.#offer(this.#reserved, take);
   }
 
   /** True when some backend takes new work, be it full at the moment. */
   get hasCandidates(): boolean {
     this.#currentPicker();
-    return this.#candidates.length > 0;
+    return this.#candidates.length + this.#reserved.length > 0;
   }
 
   /** BackendState of a member by the decision in force; a decision about an earlier owner of the slot counts as none. */
@@ -139,17 +144,41 @@ export class Cluster {
     for (const member of this.#byId.values()) member.close();
   }
 
+  #offer(candidates: readonly Candidate[], take: (member: Member) => boolean): boolean {
+    const { length } = candidates;
+    const first = Math.floor(this.#tools.random.next() * length);
+    for (let i = 0; i < length; i++) {
+      const member = this.#bySlot.get(candidates[(first + i) % length]!.slot);
+      if (member !== undefined && take(member)) return true;
+    }
+    return false;
+  }
+
   #currentPicker(): Picker {
-    const { decisions, random } = this.#tools;
+    const { decisions } = this.#tools;
     decisions.refresh();
-    if (this.#picker !== null && this.#pickerOf === decisions.generation) return this.#picker;
-    this.#pickerOf = decisions.generation;
-    const candidates = this.#eligible();
+    const { generation } = decisions;
+    // Nobody lifts the gate of a control plane that is gone, so it ends by itself.
+    const gateEnds = this.#reserve !== null && decisions.ageMs() > FORECAST_HOLDS_MS;
+    if (this.#picker !== null && this.#pickerOf === generation && !gateEnds) return this.#picker;
+    this.#pickerOf = generation;
+    const all = this.#eligible();
+    const gate = gateEnds ? 0 : all.reduce((least, { slot }) => Math.min(least, decisions.gate(slot)), 2);
+    const candidates = gateEnds ? all : all.filter(({ slot }) => decisions.gate(slot) === gate);
+    const reserved = gateEnds ? [] : all.filter(({ slot }) => decisions.gate(slot) > gate);
+    if (!sameCandidates(reserved, this.#reserved)) {
+      this.#reserved = reserved;
+      this.#reserve = reserved.length === 0 ? null : this.#build(reserved);
+    }
     if (this.#picker !== null && sameCandidates(candidates, this.#candidates)) return this.#picker;
     this.#candidates = candidates;
-    const picker = pickerFactory(this.#config.balance)(candidates, decisions, random);
-    this.#picker = picker;
-    return picker;
+    this.#picker = this.#build(candidates);
+    return this.#picker;
+  }
+
+  #build(candidates: readonly Candidate[]): Picker {
+    const { decisions, random } = this.#tools;
+    return pickerFactory(this.#config.balance)(candidates, decisions, random);
   }
 
   #eligible(): Candidate[] {

@@ -44,6 +44,8 @@ export class Attempt implements AnswerSink {
   readonly #startedMs: number;
   readonly #clock: Clock;
   #headMs = -1;
+  #bytesIn = 0;
+  #bytesOut = 0;
   #open = true;
   #outgoing: Outgoing | null = null;
 
@@ -82,6 +84,7 @@ export class Attempt implements AnswerSink {
   }
 
   write(chunk: Uint8Array): boolean {
+    this.#bytesIn += chunk.length;
     return this.#outgoing?.write(chunk) ?? true;
   }
 
@@ -115,6 +118,7 @@ export class Attempt implements AnswerSink {
   }
 
   data(chunk: Uint8Array): void {
+    this.#bytesOut += chunk.length;
     this.#owner.answerData(chunk);
   }
 
@@ -145,6 +149,8 @@ export class Attempt implements AnswerSink {
     const latencyMs =
       this.#headMs < 0 ? this.#clock.monotonicMs() - this.#startedMs : this.#headMs - this.#startedMs;
     this.#ledger.settle(this.member.slot, outcome, latencyMs);
+    if (this.#bytesIn + this.#bytesOut > 0)
+      this.#ledger.carried(this.member.slot, this.#bytesIn, this.#bytesOut);
     this.#ledger.release(this.member.slot);
     this.#owner.attemptSettled(this, code);
   }

@@ -27,6 +27,8 @@ const input = (more: Partial<MetricsInput> = {}): MetricsInput => ({
       cancelled: 1,
       consecutiveFailures: 0,
       latencySumMs: 99,
+      bytesIn: 0,
+      bytesOut: 0,
     }),
   },
   process: {
