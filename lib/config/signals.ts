@@ -1,7 +1,7 @@
 // What a cluster's backends say of their own load, and how it is asked for.
 
 import * as z from 'zod';
-import { kindOfName, SIGNAL_NAMES, type SignalKind, type SignalName } from '../core/signal-kinds.ts';
+import { SIGNAL_NAMES } from '../core/signal-kinds.ts';
 import { duration, exactlyOne, size } from './scalars.ts';
 
 const port = z.int().min(1).max(65535);
@@ -113,17 +113,8 @@ export const Signals = z
   .max(16)
   .default([]);
 
-type Entries = z.output<typeof Signals>;
 export type OrcaConfig = z.output<typeof Orca>;
 export type OrcaStreamConfig = z.output<typeof OrcaStream>;
 export type AgentCheckConfig = z.output<typeof AgentCheck>;
 export type ScrapeConfig = z.output<typeof Scrape>;
 export type ScrapeMetric = z.output<typeof Metric>;
-
-/** The first of its kind; a check refuses a second one. Null when the cluster has none. */
-export const orcaOf = (signals: Entries): OrcaConfig | null =>
-  signals.find(entry => entry.orca !== undefined)?.orca ?? null;
-
-/** Names as configured → kinds. */
-export const kindsOf = (metrics: Readonly<Record<string, SignalName>>): Record<string, SignalKind> =>
-  Object.fromEntries(Object.entries(metrics).map(([name, kind]) => [name, kindOfName(kind)]));

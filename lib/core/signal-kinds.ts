@@ -43,5 +43,3 @@ export const SIGNAL_NAMES = [
   'errors_per_second',
 ] as const;
 export type SignalName = (typeof SIGNAL_NAMES)[number];
-
-export const kindOfName = (name: SignalName): SignalKind => SIGNAL_KINDS[SIGNAL_NAMES.indexOf(name)]!;

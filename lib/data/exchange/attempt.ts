@@ -77,9 +77,11 @@ export class Attempt implements AnswerSink {
   }
 
   /** Somebody else carries the answer, which has begun: the account is closed with it. */
-  answeredElsewhere(status: number): void {
+  answeredElsewhere(head: AnswerHead): void {
+    const { status } = head;
     this.status = status;
     this.#headMs = this.#clock.monotonicMs();
+    this.member.orca?.heard(this.member, head.fields);
     this.#settle(outcomeOf(status), '');
   }
 
@@ -114,6 +116,7 @@ export class Attempt implements AnswerSink {
   head(head: AnswerHead): void {
     this.status = head.status;
     this.#headMs = this.#clock.monotonicMs();
+    this.member.orca?.heard(this.member, head.fields);
     this.#owner.answerHead(head);
   }
 
@@ -127,6 +130,7 @@ export class Attempt implements AnswerSink {
   }
 
   end(trailers?: Fields): void {
+    if (trailers !== undefined) this.member.orca?.heard(this.member, trailers);
     this.#settle(outcomeOf(this.status), '');
     this.#owner.answerEnd(trailers);
   }
@@ -134,6 +138,7 @@ export class Attempt implements AnswerSink {
   upgraded(head: AnswerHead, socket: Duplex, rest: Uint8Array): void {
     this.status = head.status;
     this.#headMs = this.#clock.monotonicMs();
+    this.member.orca?.heard(this.member, head.fields);
     this.#settle(Outcome.success, '');
     this.#owner.answerUpgraded(head, socket, rest);
   }

@@ -10,7 +10,7 @@ import { parseBinaryReport, parseReport } from '../../../lib/core/orca/parse.ts'
 import { LoadReading } from '../../../lib/core/orca/reading.ts';
 import { SIGNAL_KINDS, type SignalKind } from '../../../lib/core/signal-kinds.ts';
 
-const names = orcaNames({ 'named_metrics.num_requests_running': 'inFlight' });
+const names = orcaNames({ 'named_metrics.num_requests_running': 'in_flight' });
 
 /** What a report comes to. */
 function read(text: string, parse = parseReport) {
