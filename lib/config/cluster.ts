@@ -12,7 +12,6 @@ import {
   share,
   size,
 } from './scalars.ts';
-import { Signals } from './signals.ts';
 
 const backendUrl = z
   .url({
@@ -94,10 +93,35 @@ const Outlier = z.strictObject({
   max_ejected: share(0.5).describe('Never more of the cluster than this at once'),
 });
 
-const POLICIES = ['round_robin', 'random', 'least_request', 'p2c', 'peak_ewma', 'consistent_hash'] as const;
+const POLICIES = [
+  'predictive',
+  'round_robin',
+  'random',
+  'least_request',
+  'p2c',
+  'peak_ewma',
+  'prequal',
+  'consistent_hash',
+  'maglev',
+] as const;
+
+const Probe = z.strictObject({
+  path: z
+    .string()
+    .regex(/^\/[!-~]*$/, { error: 'expected a path such as /load' })
+    .describe('Answers with its load: an ORCA report in a header, or JSON with in_flight and latency_ms'),
+  per_request: z
+    .number()
+    .min(0)
+    .max(16)
+    .optional()
+    .describe('Probes a request causes on average; 3 with prequal, 0.2 with predictive when left out'),
+  timeout: duration('500ms', '1ms', '30s').describe('A later answer is too old to be of use'),
+  at_once: count(32, 1, 1024).describe('Probes of one worker under way; those beyond it are not sent'),
+});
 
 const Balance = z.strictObject({
-  policy: z.enum(POLICIES).default('p2c'),
+  policy: z.enum(POLICIES).default('predictive'),
   hash: z
     .strictObject({
       by: z.enum(['client', 'header', 'cookie', 'query', 'path']).default('client'),
@@ -110,6 +134,27 @@ const Balance = z.strictObject({
         .describe('A backend above this multiple of the mean load passes the key on'),
     })
     .prefault({}),
+  maglev: z
+    .strictObject({
+      table: z
+        .int()
+        .min(251)
+        .max(655_373)
+        .default(65_537)
+        .describe('Entries of the table, a prime; a hundred or more for each backend make even shares'),
+    })
+    .prefault({}),
+  predictive: z
+    .strictObject({
+      choices: count(16, 2, 64).describe('Backends compared for a request; of more, so many are drawn'),
+    })
+    .prefault({}),
+  prequal: z
+    .strictObject({
+      quantile: share(0.84).describe('Of requests in flight, over which a backend counts as hot'),
+    })
+    .prefault({}),
+  probe: Probe.optional().describe('Backends are asked for their load beside the requests'),
   slow_start: optionalDuration().describe('A backend that comes up grows to its full weight over this time'),
   panic: share(0.5).describe(
     'Fewer usable than this share of the cluster: health is ignored rather than crush the rest; 0 never',
@@ -184,7 +229,6 @@ export const Cluster = z
     tls: Tls.prefault({}),
     health: Health.optional(),
     outlier: Outlier.prefault({}),
-    signals: Signals.describe('What backends say of their own load, and how it is asked for'),
     balance: Balance.prefault({}),
     sticky: Sticky.optional(),
     limits: Limits.prefault({}),

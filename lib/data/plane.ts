@@ -71,14 +71,13 @@ export class DataPlane implements Plane, RequestHandler {
 
   /** Takes the snapshot whole or, when it cannot be compiled, throws and changes nothing. */
   use(snapshot: Snapshot): void {
-    const { clock, random, log, decisions, ids, ledger } = this;
+    const { clock, random, log, decisions, ids } = this;
     this.#compiled = compile(snapshot, this.#compiled, {
       clock,
       random,
       log,
       decisions,
       ids,
-      ledger,
       workers: this.#workers,
     });
     this.#wakeLines();

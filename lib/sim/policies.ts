@@ -4,6 +4,7 @@ import { expectedCompletion } from '../plan/balance/expected-completion.ts';
 import type { StrategyFactory } from '../plan/balance/learner.ts';
 import { leastReported } from '../plan/balance/least-reported.ts';
 import { type Policy, pickerFactory } from '../plan/balance/pickers.ts';
+import { predictive } from '../plan/balance/predictive.ts';
 import { c3, fewestProbed, prequal } from '../plan/balance/probing.ts';
 import { stateless } from '../plan/balance/stateless.ts';
 import { utilizationWeights } from '../plan/balance/utilization-weights.ts';
@@ -20,7 +21,7 @@ type Build = (options: PolicyOptions, truth: Truth) => StrategyFactory;
 const proxys =
   (policy: Policy): Build =>
   () =>
-    stateless(pickerFactory({ policy, hash: { bound: 1.25 } }));
+    stateless(pickerFactory({ policy, hash: { bound: 1.25 }, maglev: { table: 65_537 } }));
 
 /** As in Prequal's testbed. */
 const probing = ({ probes = 3, quantile = 2 ** -0.25 }: PolicyOptions) => ({ probes, quantile });
@@ -37,7 +38,8 @@ const BUILD = {
   prequal: options => prequal(probing(options)),
   rif: options => fewestProbed(probing(options)),
   c3: options => c3(probing(options)),
-  ect: ({ probes = 0.2, choices = 16 }) => expectedCompletion({ probes, choices }),
+  ect: ({ probes = 0.2, choices = 16 }) => expectedCompletion({ probes, choices, alike: 1 }),
+  predictive: ({ probes = 0.2, choices = 16 }) => predictive({ probes, choices }),
   oracle: (_, truth) => oracle(truth),
 } as const satisfies Record<string, Build>;
 

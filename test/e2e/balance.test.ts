@@ -6,7 +6,18 @@ import t from 'tap';
 import { Leaseway } from '../support/leaseway.ts';
 import { Mirror } from '../support/mirror.ts';
 
-const POLICIES = ['round_robin', 'random', 'least_request', 'p2c', 'peak_ewma', 'consistent_hash'];
+const POLICIES = [
+  'predictive',
+  'round_robin',
+  'random',
+  'least_request',
+  'p2c',
+  'peak_ewma',
+  'prequal',
+  'consistent_hash',
+  'maglev',
+];
+const KEYED = new Set(['consistent_hash', 'maglev']);
 const mirrors = await Promise.all(['one', 'two', 'three'].map(name => Mirror.start(name)));
 const [one, two, three] = mirrors as [Mirror, Mirror, Mirror];
 const backends = [
@@ -19,7 +30,7 @@ const clusters = Object.fromEntries(
     policy,
     {
       backends,
-      balance: { policy, ...(policy === 'consistent_hash' && { hash: { by: 'header', name: 'X-User' } }) },
+      balance: { policy, ...(KEYED.has(policy) && { hash: { by: 'header', name: 'X-User' } }) },
     },
   ]),
 );

@@ -6,7 +6,6 @@ import type { ClusterConfig, StickyConfig } from '../cluster.ts';
 import { quoted } from '../describe.ts';
 import type { Draft } from '../draft.ts';
 import { error, type Finding, type Path, warning } from '../problem.ts';
-import { checkSignals } from './signals.ts';
 
 export function* checkClusters(draft: Draft): Generator<Finding> {
   for (const [name, cluster] of draft.clusters) {
@@ -16,7 +15,6 @@ export function* checkClusters(draft: Draft): Generator<Finding> {
     yield* protocol(cluster, path, draft);
     yield* balance(cluster, path, draft);
     yield* timing(cluster, path, draft);
-    yield* checkSignals(cluster, [...path, 'signals']);
     if (cluster.sticky !== undefined) yield* sticky(cluster.sticky, [...path, 'sticky'], draft);
   }
 }
@@ -87,26 +85,64 @@ function* protocol(cluster: ClusterConfig, path: Path, draft: Draft): Generator<
 }
 
 function* balance(cluster: ClusterConfig, path: Path, draft: Draft): Generator<Finding> {
-  const { policy, hash } = cluster.balance;
-  const at = [...path, 'balance', 'hash'];
+  const { policy, hash, maglev, probe } = cluster.balance;
+  const at = [...path, 'balance'];
   const named = hash.by === 'header' || hash.by === 'cookie' || hash.by === 'query';
   if (named && hash.name === undefined)
-    yield error([...at, 'by'], {
+    yield error([...at, 'hash', 'by'], {
       what: `by: ${hash.by} does not say which`,
       expected: `name with the name of the ${hash.by === 'query' ? 'query parameter' : hash.by}`,
     });
   if (!named && hash.name !== undefined)
-    yield warning([...at, 'name'], {
+    yield warning([...at, 'hash', 'name'], {
       atKey: true,
       what: `has no effect with by: ${hash.by}`,
       expected: 'by: header, cookie or query',
     });
-  if (policy !== 'consistent_hash' && draft.given(at))
-    yield warning(at, {
+  for (const [key, policies] of POLICIES_OF)
+    if (!policies.includes(policy) && draft.given([...at, key]))
+      yield warning([...at, key], {
+        atKey: true,
+        what: `has no effect with policy: ${policy}`,
+        expected: `policy: ${policies.join(' or ')}`,
+      });
+  if (policy === 'maglev' && draft.given([...at, 'hash', 'bound']))
+    yield warning([...at, 'hash', 'bound'], {
       atKey: true,
-      what: `has no effect with policy: ${policy}`,
+      what: 'has no effect with policy: maglev, which does not bound loads',
       expected: 'policy: consistent_hash',
     });
+  if (!isPrime(maglev.table))
+    yield error([...at, 'maglev', 'table'], {
+      expected: `a prime, such as ${primeFrom(maglev.table)}`,
+      found: String(maglev.table),
+    });
+  if (policy === 'prequal' && probe === undefined)
+    yield warning([...at, 'policy'], {
+      what: 'prequal without balance.probe hears of no backend: it picks at random',
+      expected: 'probe: { path: /load } with a path where backends tell their load',
+    });
+}
+
+/** Keys of `balance` that only some policies read. */
+const POLICIES_OF: readonly (readonly [key: string, policies: readonly string[]])[] = [
+  ['hash', ['consistent_hash', 'maglev']],
+  ['maglev', ['maglev']],
+  ['predictive', ['predictive']],
+  ['prequal', ['prequal']],
+  ['probe', ['predictive', 'prequal']],
+];
+
+function isPrime(n: number): boolean {
+  for (let factor = 2; factor * factor <= n; factor++) if (n % factor === 0) return false;
+  return n > 1;
+}
+
+/** The next one; there is always one within twice the number. */
+function primeFrom(n: number): number {
+  let next = n;
+  while (!isPrime(next)) next += 1;
+  return next;
 }
 
 function* timing(cluster: ClusterConfig, path: Path, draft: Draft): Generator<Finding> {

@@ -5,25 +5,23 @@ import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
-import type { Candidate, Picker, PickRequest } from '../../plan/balance/picker.ts';
+import type { Candidate, ExplainingPicker, Explanation, PickRequest } from '../../plan/balance/picker.ts';
 import { pickerFactory } from '../../plan/balance/pickers.ts';
+import { learns } from '../../plan/balance/strategies.ts';
 import { type LeaseCarrier, leaseCarrier } from '../../plan/lease/carrier.ts';
 import type { LeaseTerms } from '../../plan/lease/lease.ts';
-import { BackendState, type DecisionReader, type WorkerLedger } from '../../scoreboard/ports.ts';
+import { BackendState, type DecisionReader } from '../../scoreboard/ports.ts';
+import { Gate } from './gate.ts';
+import { Learning } from './learning.ts';
 import { Member } from './member.ts';
-import { OrcaIntake } from './orca-intake.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { WaitingLine } from './waiting-line.ts';
-
-/** What is older is no forecast any more. */
-const FORECAST_HOLDS_MS = 2_000;
 
 export interface ClusterTools {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly decisions: DecisionReader;
-  readonly ledger: Pick<WorkerLedger, 'reported'>;
   /** Data-plane threads: each has its share of the waiting line. */
   readonly workers: number;
 }
@@ -36,16 +34,17 @@ export class Cluster {
   #config: ClusterConfig;
   #carrier: LeaseCarrier | null = null;
   #terms: LeaseTerms | null = null;
-  #orca: OrcaIntake | null = null;
   #byId = new Map<string, Member>();
   #bySlot = new Map<number, Member>();
-  #picker: Picker | null = null;
+  readonly #gate: Gate;
+  #picker: ExplainingPicker | null = null;
   #pickerOf = -1;
   /** Slots and weights the picker was built from, so that an unchanged decision builds nothing. */
   #candidates: readonly Candidate[] = [];
-  /** Of the gated ones, whom new work avoids while it can; null when none is. */
-  #reserve: Picker | null = null;
-  #reserved: readonly Candidate[] = [];
+  /** The gate lets some candidates through and others not. */
+  #divided = false;
+  /** Of a policy that learns; null for the others. */
+  #learning: Learning | null = null;
 
   constructor(entry: ClusterEntry, tools: ClusterTools) {
     this.name = entry.name;
@@ -53,6 +52,7 @@ export class Cluster {
     this.#config = entry.config;
     this.line = new WaitingLine(0);
     this.retries = new RetryBudget(tools.clock);
+    this.#gate = new Gate(tools.decisions);
     this.update(entry);
   }
 
@@ -70,9 +70,10 @@ export class Cluster {
     return this.#terms;
   }
 
-  /** Null where backends do not report their load with answers. */
-  get orca(): OrcaIntake | null {
-    return this.#orca;
+  /** Its policy places by the key of a request. */
+  get keyed(): boolean {
+    const { policy } = this.#config.balance;
+    return policy === 'consistent_hash' || policy === 'maglev';
   }
 
   get members(): Iterable<Member> {
@@ -96,8 +97,6 @@ export class Cluster {
     this.#carrier = sticky === undefined ? null : leaseCarrier(sticky, entry.name);
     this.#terms =
       sticky === undefined ? null : { type: sticky.type, termMs: sticky.term, rememberMs: sticky.remember };
-    const orca = entry.config.signals.find(source => source.orca !== undefined)?.orca;
-    this.#orca = orca === undefined ? null : new OrcaIntake(orca, this.#tools.ledger);
     this.line.capacity = Math.ceil(entry.config.limits.queue / workers);
     // Every worker sees its own share of the requests; the floor is shared out.
     this.retries.configure(entry.config.retry.budget, entry.config.retry.min_per_second / workers);
@@ -113,34 +112,44 @@ export class Cluster {
         known.slotGeneration === fresh.slotGeneration;
       const member = same ? known : fresh;
       if (same) known.update(backend);
-      member.orca = this.#orca;
       this.#byId.set(backend.id, member);
       this.#bySlot.set(backend.slot, member);
     }
     for (const member of before.values()) if (this.#byId.get(member.id) !== member) member.close();
     this.#picker = null;
-    this.#reserve = null;
-    this.#reserved = [];
+    this.#seat();
   }
 
   /** The member chosen for new work, or null when none may take it. */
   pick(request: PickRequest): Member | null {
     const picker = this.#currentPicker();
-    let slot = picker.pick(request);
-    // Rather a backend that will be busy than a failure or a wait now.
-    if (slot < 0 && this.#reserve !== null) slot = this.#reserve.pick(request);
+    const slot = this.#divided && this.#gate.holds ? this.#gate.pick(picker, request) : picker.pick(request);
     return slot < 0 ? null : (this.#bySlot.get(slot) ?? null);
+  }
+
+  /** Why a request like this would go where it would; the gate is a veto. Changes nothing. */
+  explain(request: PickRequest): Explanation {
+    const picker = this.#currentPicker();
+    const divided = this.#divided && this.#gate.holds;
+    return divided ? this.#gate.explain(picker, request) : picker.explain(request);
   }
 
   /** Offers every backend that takes new work until one is taken, beginning anywhere so that none is always the first. */
   findPlace(take: (member: Member) => boolean): boolean {
-    return this.#offer(this.#candidates, take) || this.#offer(this.#reserved, take);
+    const { length } = this.#candidates;
+    const first = Math.floor(this.#tools.random.next() * length);
+    const order = this.#candidates.map((_, i) => this.#candidates[(first + i) % length]!.slot);
+    if (this.#divided) order.sort((a, b) => this.#gate.levelOf(a) - this.#gate.levelOf(b));
+    return order.some(slot => {
+      const member = this.#bySlot.get(slot);
+      return member !== undefined && take(member);
+    });
   }
 
   /** True when some backend takes new work, be it full at the moment. */
   get hasCandidates(): boolean {
     this.#currentPicker();
-    return this.#candidates.length + this.#reserved.length > 0;
+    return this.#candidates.length > 0;
   }
 
   /** BackendState of a member by the decision in force; a decision about an earlier owner of the slot counts as none. */
@@ -155,41 +164,45 @@ export class Cluster {
     for (const member of this.#byId.values()) member.close();
   }
 
-  #offer(candidates: readonly Candidate[], take: (member: Member) => boolean): boolean {
-    const { length } = candidates;
-    const first = Math.floor(this.#tools.random.next() * length);
-    for (let i = 0; i < length; i++) {
-      const member = this.#bySlot.get(candidates[(first + i) % length]!.slot);
-      if (member !== undefined && take(member)) return true;
-    }
-    return false;
-  }
-
-  #currentPicker(): Picker {
+  #currentPicker(): ExplainingPicker {
     const { decisions } = this.#tools;
     decisions.refresh();
-    const { generation } = decisions;
-    // Nobody lifts the gate of a control plane that is gone, so it ends by itself.
-    const gateEnds = this.#reserve !== null && decisions.ageMs() > FORECAST_HOLDS_MS;
-    if (this.#picker !== null && this.#pickerOf === generation && !gateEnds) return this.#picker;
-    this.#pickerOf = generation;
-    const all = this.#eligible();
-    const gate = gateEnds ? 0 : all.reduce((least, { slot }) => Math.min(least, decisions.gate(slot)), 2);
-    const candidates = gateEnds ? all : all.filter(({ slot }) => decisions.gate(slot) === gate);
-    const reserved = gateEnds ? [] : all.filter(({ slot }) => decisions.gate(slot) > gate);
-    if (!sameCandidates(reserved, this.#reserved)) {
-      this.#reserved = reserved;
-      this.#reserve = reserved.length === 0 ? null : this.#build(reserved);
-    }
+    if (this.#picker !== null && this.#pickerOf === decisions.generation) return this.#picker;
+    this.#pickerOf = decisions.generation;
+    const candidates = this.#eligible();
+    this.#divided = this.#gate.divides(candidates.map(({ slot }) => slot));
     if (this.#picker !== null && sameCandidates(candidates, this.#candidates)) return this.#picker;
     this.#candidates = candidates;
     this.#picker = this.#build(candidates);
     return this.#picker;
   }
 
-  #build(candidates: readonly Candidate[]): Picker {
+  #build(candidates: readonly Candidate[]): ExplainingPicker {
     const { decisions, random } = this.#tools;
-    return pickerFactory(this.#config.balance)(candidates, decisions, random);
+    const { balance } = this.#config;
+    const { policy } = balance;
+    if (!learns(policy)) return pickerFactory({ ...balance, policy })(candidates, decisions, random);
+    this.#learning!.choose(candidates);
+    return this.#learning!;
+  }
+
+  /** Gives the backends their seats in what was learnt, which lasts as long as the policy and its options. */
+  #seat(): void {
+    const { balance } = this.#config;
+    const { policy } = balance;
+    const members = [...this.#byId.values()];
+    if (!learns(policy)) {
+      this.#learning = null;
+      for (const member of members) member.seat = null;
+      return;
+    }
+    const options = { ...balance, policy };
+    let seats = this.#learning?.fits(options) ? this.#learning.seat(members) : null;
+    if (seats === null) {
+      this.#learning = new Learning(options, members.length, this.#tools);
+      seats = this.#learning.seat(members)!;
+    }
+    for (const member of members) member.seat = seats.get(member.slot)!;
   }
 
   #eligible(): Candidate[] {

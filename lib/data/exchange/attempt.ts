@@ -4,8 +4,10 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Fields } from '../../core/fields.ts';
+import type { Ending } from '../../plan/balance/learner.ts';
 import { Outcome, type OutcomeCode, type WorkerLedger } from '../../scoreboard/ports.ts';
 import type { Member } from '../cluster/member.ts';
+import type { Seat } from '../cluster/seat.ts';
 import type { AnswerHead, AnswerSink, Outgoing, Reason, UpstreamHead } from '../ports.ts';
 
 /** What the exchange hears of its attempt. */
@@ -30,6 +32,15 @@ const NOT_ITS_FAULT = new Set<ErrorCode>([
   'INTERNAL',
 ]);
 
+/** What a policy that learns is told: a status 500 is no answer either, however fast it came. */
+const ENDINGS: Readonly<Record<OutcomeCode, Ending>> = {
+  [Outcome.success]: 'success',
+  [Outcome.serverError]: 'failure',
+  [Outcome.gatewayError]: 'failure',
+  [Outcome.failure]: 'failure',
+  [Outcome.cancelled]: 'cancelled',
+};
+
 export class Attempt implements AnswerSink {
   readonly member: Member;
   /** 1 for the first. */
@@ -41,6 +52,8 @@ export class Attempt implements AnswerSink {
   status = 0;
   readonly #owner: AttemptOwner;
   readonly #ledger: WorkerLedger;
+  /** Of the time when it began: what it tells belongs there, whoever sits there later. */
+  readonly #seat: Seat | null;
   readonly #startedMs: number;
   readonly #clock: Clock;
   #headMs = -1;
@@ -65,6 +78,8 @@ export class Attempt implements AnswerSink {
     this.#clock = clock;
     this.#startedMs = clock.monotonicMs();
     ledger.begin(member.slot);
+    this.#seat = member.seat;
+    this.#seat?.started();
   }
 
   /** False once the account is closed. */
@@ -77,11 +92,9 @@ export class Attempt implements AnswerSink {
   }
 
   /** Somebody else carries the answer, which has begun: the account is closed with it. */
-  answeredElsewhere(head: AnswerHead): void {
-    const { status } = head;
+  answeredElsewhere(status: number): void {
     this.status = status;
     this.#headMs = this.#clock.monotonicMs();
-    this.member.orca?.heard(this.member, head.fields);
     this.#settle(outcomeOf(status), '');
   }
 
@@ -116,7 +129,6 @@ export class Attempt implements AnswerSink {
   head(head: AnswerHead): void {
     this.status = head.status;
     this.#headMs = this.#clock.monotonicMs();
-    this.member.orca?.heard(this.member, head.fields);
     this.#owner.answerHead(head);
   }
 
@@ -130,7 +142,6 @@ export class Attempt implements AnswerSink {
   }
 
   end(trailers?: Fields): void {
-    if (trailers !== undefined) this.member.orca?.heard(this.member, trailers);
     this.#settle(outcomeOf(this.status), '');
     this.#owner.answerEnd(trailers);
   }
@@ -138,7 +149,6 @@ export class Attempt implements AnswerSink {
   upgraded(head: AnswerHead, socket: Duplex, rest: Uint8Array): void {
     this.status = head.status;
     this.#headMs = this.#clock.monotonicMs();
-    this.member.orca?.heard(this.member, head.fields);
     this.#settle(Outcome.success, '');
     this.#owner.answerUpgraded(head, socket, rest);
   }
@@ -154,6 +164,7 @@ export class Attempt implements AnswerSink {
     const latencyMs =
       this.#headMs < 0 ? this.#clock.monotonicMs() - this.#startedMs : this.#headMs - this.#startedMs;
     this.#ledger.settle(this.member.slot, outcome, latencyMs);
+    this.#seat?.finished(ENDINGS[outcome], latencyMs);
     if (this.#bytesIn + this.#bytesOut > 0)
       this.#ledger.carried(this.member.slot, this.#bytesIn, this.#bytesOut);
     this.#ledger.release(this.member.slot);

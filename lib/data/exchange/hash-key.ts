@@ -1,4 +1,4 @@
-// What consistent_hash places a request by: the client, a header, a cookie, a query parameter or the path.
+// What consistent_hash and maglev place a request by: the client, a header, a cookie, a query parameter or the path.
 
 import { fieldValue } from '../../core/fields.ts';
 import { hash32 } from '../../core/hash.ts';

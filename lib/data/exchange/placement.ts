@@ -35,7 +35,7 @@ export class Placement implements PickRequest, Waiter {
     this.cluster = session.cluster;
   }
 
-  /** uint32 that consistent_hash places by. */
+  /** uint32 that consistent_hash and maglev place by. */
   get key(): number {
     return this.session.key;
   }

@@ -22,7 +22,7 @@ const STANDINGS: Readonly<Record<number, BackendStanding>> = {
 
 export interface Session {
   readonly cluster: Cluster;
-  /** uint32 that consistent_hash places by. */
+  /** uint32 that consistent_hash and maglev place by. */
   readonly key: number;
   /** The backend the lease names, while it may be used; null otherwise. */
   preferred(): Member | null;
@@ -50,7 +50,7 @@ export function openSession(plane: Plane, incoming: Incoming, routed: Routed): S
   }
   // The configuration was checked: a route's cluster exists in its own snapshot.
   const cluster = clusters.get(name)!;
-  const key = cluster.config.balance.policy === 'consistent_hash' ? hashKey(cluster, incoming, routed) : 0;
+  const key = cluster.keyed ? hashKey(cluster, incoming, routed) : 0;
   return cluster.carrier === null
     ? new FreeSession(cluster, key)
     : new LeasedSession(plane, cluster, key, readFor(plane, name, incoming, routed));

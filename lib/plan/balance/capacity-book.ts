@@ -22,6 +22,14 @@ const GROWTH_PER_S = 1.05;
 const BEYOND = 3;
 /** Growth of T over a window that says it is too low, or that the backend is full. */
 const DRIFT = 1.2;
+/** Below it clocks, not backends are compared. */
+const LEAST_MS = 0.01;
+/**
+ * What was learnt of a backend that is heard of no more is believed less and less, in favour of trying it: what was slow as it
+ * started would else be slow for ever. After this silence T falls by e in each FADE_MS.
+ */
+const HOLDS_MS = 5_000;
+const FADE_MS = 10_000;
 /** Silence proves nothing: growth over more than this is not made up for. */
 const LONGEST_STEP_MS = 5_000;
 
@@ -50,12 +58,19 @@ export class CapacityBook {
     this.#atMs = new Float64Array(slots);
   }
 
-  /** One window of the backend's; `utilization` NaN when it does not say. */
-  learn(slot: number, inFlight: number, perSecond: number, utilization: number, nowMs: number): void {
+  /** One window of the backend's; `utilization` NaN when it does not say. `tookMs` is the mean time of a request where that was measured. */
+  learn(
+    slot: number,
+    inFlight: number,
+    perSecond: number,
+    utilization: number,
+    nowMs: number,
+    tookMs = (1000 * inFlight) / perSecond,
+  ): void {
     const elapsedMs = Math.min(LONGEST_STEP_MS, nowMs - this.#atMs[slot]!);
     this.#atMs[slot] = nowMs;
     if (!(inFlight > 0) || !(perSecond > 0)) return this.#grow(slot, elapsedMs);
-    const residenceMs = (1000 * inFlight) / perSecond;
+    const residenceMs = Math.max(LEAST_MS, tookMs);
     if (Number.isNaN(this.serviceMs[slot]!)) this.serviceMs[slot] = residenceMs;
     const went = this.#unhindered(slot, inFlight, residenceMs, utilization);
     if (went < HINDERED) {
@@ -82,18 +97,36 @@ export class CapacityBook {
    * T, drawn towards the fleet's by as much as it may be chance: choosing the lowest of ten estimates would else mostly
    * choose the luckiest (James and Stein 1961).
    */
-  serviceOf(slot: number): number {
-    const own = this.serviceMs[slot]!;
+  serviceOf(slot: number, nowMs: number): number {
+    const learnt = this.serviceMs[slot]!;
+    const silentMs = nowMs - this.#atMs[slot]! - HOLDS_MS;
+    const own = silentMs > 0 ? learnt * Math.exp(-silentMs / FADE_MS) : learnt;
     if (Number.isNaN(own)) return Number.isNaN(this.#fleetLog) ? 1 : Math.exp(this.#fleetLog);
     const apart = Math.log(own) - this.#fleetLog;
     const doubt = (this.#variance[slot]! * NEWEST) / (2 - NEWEST);
     return Math.exp(this.#fleetLog + (apart * apart * apart) / (apart * apart + doubt + 1e-12));
   }
 
+  /** Something was learnt of this backend, or of another that it can be likened to. */
+  knows(slot: number): boolean {
+    return !Number.isNaN(this.serviceMs[slot]!) || !Number.isNaN(this.#fleetLog);
+  }
+
   roomOf(slot: number): number {
     const own = this.room[slot]!;
     if (!Number.isNaN(own)) return Math.max(own, 0.05);
     return Number.isNaN(this.#fleetRoom) ? 1 : this.#fleetRoom;
+  }
+
+  /** Another backend is in the slot from now on; of the fleet nothing is forgotten. */
+  forget(slot: number): void {
+    this.serviceMs[slot] = Number.NaN;
+    this.room[slot] = Number.NaN;
+    this.#variance[slot] = 0.25;
+    this.#usual[slot] = Number.NaN;
+    this.#windows[slot] = 0;
+    this.#proven[slot] = 0;
+    this.#atMs[slot] = 0;
   }
 
   /** Part of what was in flight that got on; 1 when none was hindered. */
@@ -114,8 +147,10 @@ export class CapacityBook {
   }
 
   #grow(slot: number, elapsedMs: number): void {
+    // The allocation where it is known; else what the others have, since a newcomer is more likely like them than tiny.
     const allocated = 1 / this.#usual[slot]!;
-    const floor = Number.isNaN(allocated) ? 1 : allocated;
+    const fleets = Number.isNaN(this.#fleetRoom) ? 1 : this.#fleetRoom;
+    const floor = Number.isNaN(allocated) ? fleets : allocated;
     const before = this.room[slot]!;
     if (Number.isNaN(before)) {
       this.room[slot] = floor;

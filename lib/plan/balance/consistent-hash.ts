@@ -7,14 +7,14 @@
 import { below, type Random } from '../../core/random.ts';
 import { Candidates, NONE } from './candidates.ts';
 import { HashRing } from './hash-ring.ts';
-import type { Candidate, LoadView, Picker, PickRequest } from './picker.ts';
+import type { Candidate, ExplainingPicker, Explanation, LoadView, PickRequest } from './picker.ts';
 
 /** Positions walked on before the ring is given up and the list looked at; enough to pass by most of a full cluster. */
 const STEPS = 256;
 /** Loads read anew at each pick, in turn: the total is exact up to so many candidates, and a few picks old beyond. */
 const REFRESHED = 8;
 
-export class ConsistentHashPicker implements Picker {
+export class ConsistentHashPicker implements ExplainingPicker {
   readonly #candidates: Candidates;
   readonly #ring: HashRing;
   readonly #view: LoadView;
@@ -47,6 +47,27 @@ export class ConsistentHashPicker implements Picker {
     if (index === NONE) return NONE;
     this.#last = index;
     return slots[index]!;
+  }
+
+  explain(request: PickRequest): Explanation {
+    const { count, slots } = this.#candidates;
+    if (count === 0) return { rule: 'no candidates', choice: NONE, standings: [] };
+    for (let index = 0; index < count; index++) this.#read(index);
+    const owner = this.#ring.owners[this.#ring.positionOf(request.key)]!;
+    const chosen = this.#walk(request);
+    const standings = this.#candidates.standings(request, index => ({
+      score: Number.NaN,
+      figures: { may_hold: this.#capacity(index) },
+      remark: index === owner ? 'owns the key' : '',
+    }));
+    return {
+      rule:
+        chosen === owner
+          ? 'the owner of the key on the ring'
+          : 'the next on the ring: the owner of the key is at its bound, or may not be asked',
+      choice: chosen === NONE ? NONE : slots[chosen]!,
+      standings,
+    };
   }
 
   #walk(request: PickRequest): number {

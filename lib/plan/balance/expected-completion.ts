@@ -1,6 +1,10 @@
 // ect: of a few drawn at random the backend where a request is expected to be done first, by learnt speed and room.
 //
 //   score = T · √(1 + ((q + 1) / K)²)
+// and of those within a tenth of the lowest the one with the fewest in flight. They are equal as far as anyone can tell: were
+// the lowest taken, chance would give one of several like backends nearly all of a quiet cluster's work, and nothing would be
+// learnt of the others.
+//
 // T and K as CapacityBook learns them. With K known for certain it would be T · max(1, (q + 1) / K); K is an estimate, and
 // the rounded corner prefers those with room to spare before any is full. q, what is in flight there now, is what this
 // proxy itself has there, plus what others had by the last report, fading towards what others usually have:
@@ -8,12 +12,13 @@
 // Each request sent raises `others` as well, until the next report: the other proxies know as little and choose alike.
 //
 // Two things are put before the score. A backend that has stopped answering: of `own` requests, each expected to take E,
-// own · gap / E answers should have come in the gap since the last; e^-7 is a silence that chance does not explain. And a
-// backend that fails: every failed attempt costs its client another, so its share of failures is priced in.
+// own · gap / E answers should have come in the gap since the last; e^-7 is a silence that chance does not explain. Now and
+// then it is tried all the same: what it has may be a request that takes long by nature. And a backend that fails: with a
+// share f of failures, each costing its client time and another attempt, a good answer takes (score + f · cost) / (1 − f).
 
 import type { Clock } from '../../core/clock.ts';
 import { below, type Random } from '../../core/random.ts';
-import { Candidates, NONE } from './candidates.ts';
+import { Candidates, lowest, NONE, only } from './candidates.ts';
 import { CapacityBook } from './capacity-book.ts';
 import type {
   Ending,
@@ -25,7 +30,7 @@ import type {
   Surroundings,
 } from './learner.ts';
 import { OwnWindows } from './own-windows.ts';
-import type { Candidate, LoadView, Picker, PickRequest } from './picker.ts';
+import type { Candidate, ExplainingPicker, Explanation, LoadView, PickRequest, Standing } from './picker.ts';
 
 /** τ. Longer than requests last: what filled a backend lasts longer than they do. From 1.5 to 3 s nothing much changes. */
 const FADE_MS = 2_000;
@@ -37,20 +42,29 @@ const ALIKE = 1;
 const WORD_HOLDS_MS = 10_000;
 /** Answers missing before a silent backend is taken for stalled. */
 const MISSING = 7;
+/** A request each so often to a backend taken for stalled. Over the longest common stalls, so that these cost none. */
+const TRIAL_MS = 3_000;
 const FAILURE_MEMORY_MS = 2_000;
-/** As the price of a failure in the peak-EWMA estimate. */
+/** What a failure costs its client: a second, as in the peak-EWMA estimate, and where answers take long, many of them. */
 const FAILURE_COST_MS = 1_000;
+const FAILURE_COST = 20;
+/** As there: the price stays finite. */
+const LEAST_SUCCESS = 0.01;
 /** A stalled backend comes after every other, and among stalled ones the least silent first. */
 const STALLED_MS = 1e9;
 
+const MOST_CHOICES = 64;
+
 export interface CompletionOptions {
-  /** Drawn and compared. */
+  /** Drawn and compared; at most 64. */
   readonly choices: number;
+  /** Scores within this factor of the lowest are alike. */
+  readonly alike: number;
   /** Per request, to backends not heard of for long. */
   readonly probes: number;
 }
 
-class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
+class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober, ExplainingPicker {
   readonly #clock: Clock;
   readonly #view: LoadView;
   readonly #random: Random;
@@ -61,6 +75,7 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
   readonly #heardMs: Float64Array;
   /** Last answer, or the start of the first request since none was out. */
   readonly #movedMs: Float64Array;
+  readonly #triedMs: Float64Array;
   readonly #failing: Float64Array;
   readonly #failingAtMs: Float64Array;
   readonly #own: OwnWindows;
@@ -70,6 +85,9 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
   readonly #otherProxies: number;
   #candidates: Candidates;
   #probesDue = 0;
+  /** Of the pick under way, since it may not allocate. */
+  readonly #compared = new Int32Array(MOST_CHOICES);
+  readonly #scores = new Float64Array(MOST_CHOICES);
 
   constructor({ slots, view, clock, random, proxies }: Surroundings, options: CompletionOptions) {
     this.#clock = clock;
@@ -82,6 +100,7 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
     this.#usually = new Float64Array(slots);
     this.#heardMs = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
     this.#movedMs = new Float64Array(slots);
+    this.#triedMs = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
     this.#failing = new Float64Array(slots);
     this.#failingAtMs = new Float64Array(slots);
     this.#own = new OwnWindows(slots);
@@ -99,50 +118,98 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
     return this;
   }
 
-  picker(candidates: readonly Candidate[]): Picker {
+  picker(candidates: readonly Candidate[]): ExplainingPicker {
     this.#candidates = new Candidates(candidates, this.#random);
     return this;
   }
 
   pick(request: PickRequest): number {
-    const { count, slots } = this.#candidates;
+    const { count, level } = this.#candidates;
     if (count === 0) return NONE;
     const nowMs = this.#clock.monotonicMs();
     const all = count <= this.#options.choices;
-    const start = all ? below(this.#random, count) : 0;
-    let best = NONE;
-    let bestMs = 0;
-    for (let step = Math.min(count, this.#options.choices); step > 0; step--) {
-      const index = all ? (start + step) % count : this.#candidates.drawAccepted(request, best);
-      if (index === NONE || !request.accepts(slots[index]!)) continue;
-      const scoreMs = this.#score(slots[index]!, nowMs);
-      if (best === NONE || scoreMs < bestMs) {
-        best = index;
-        bestMs = scoreMs;
-      }
+    let compared = all ? this.#scoreAll(request, nowMs, level) : this.#scoreDrawn(request, nowMs);
+    if (compared === 0 && all && !level) compared = this.#scoreAll(request, nowMs, true);
+    return this.#fewestOfBest(compared, nowMs);
+  }
+
+  /** Unless `level`, the light are looked at as seldom as their weight says: so slow start holds at any load. */
+  #scoreAll(request: PickRequest, nowMs: number, level: boolean): number {
+    const { count, slots, weights, largestWeight } = this.#candidates;
+    const start = below(this.#random, count);
+    let compared = 0;
+    for (let step = 0; step < count; step++) {
+      const index = start + step < count ? start + step : start + step - count;
+      if (!level && this.#random.next() * largestWeight >= weights[index]!) continue;
+      if (request.accepts(slots[index]!)) this.#compare(compared++, slots[index]!, nowMs);
     }
-    return best === NONE ? NONE : slots[best]!;
+    return compared;
+  }
+
+  #scoreDrawn(request: PickRequest, nowMs: number): number {
+    const { slots } = this.#candidates;
+    let index = NONE;
+    let compared = 0;
+    for (let draws = this.#options.choices; draws > 0; draws--) {
+      const drawn = this.#candidates.drawAccepted(request, index);
+      if (drawn === NONE) break;
+      index = drawn;
+      this.#compare(compared++, slots[index]!, nowMs);
+    }
+    return compared;
+  }
+
+  #compare(place: number, slot: number, nowMs: number): void {
+    this.#compared[place] = slot;
+    this.#scores[place] = this.#score(slot, nowMs);
+  }
+
+  #fewestOfBest(compared: number, nowMs: number): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < compared; i++) lowest = Math.min(lowest, this.#scores[i]!);
+    let best = NONE;
+    let fewest = 0;
+    for (let i = 0; i < compared; i++) {
+      // Written so that a score that is no number is not the best but may be the last there is.
+      if (this.#scores[i]! > lowest * this.#options.alike) continue;
+      const queue = this.#queue(this.#compared[i]!, nowMs);
+      if (best !== NONE && queue >= fewest) continue;
+      best = this.#compared[i]!;
+      fewest = queue;
+    }
+    return best;
   }
 
   started(slot: number): void {
     this.#others[slot]! += ALIKE * this.#otherProxies;
     const nowMs = this.#clock.monotonicMs();
-    this.#own.started(slot, nowMs);
-    if (this.#view.inFlight(slot) <= 1) this.#movedMs[slot] = nowMs;
+    // Of others' answers nothing is heard, so silence is measured on our own requests alone.
+    if (this.#own.inFlight(slot) === 0) this.#movedMs[slot] = nowMs;
+    this.#own.started(slot, nowMs, this.#view.inFlight(slot));
+    this.#triedMs[slot] = nowMs;
     this.#probesDue = Math.min(this.#probesDue + this.#options.probes, 4);
   }
 
-  finished(slot: number, ending: Ending): void {
+  finished(slot: number, ending: Ending, latencyMs: number): void {
     const nowMs = this.#clock.monotonicMs();
-    const closed = this.#own.finished(slot, nowMs);
+    const there = this.#view.inFlight(slot);
+    // Failures are no answers: they come at once and would make it look fast, or at a time-out and slow for good.
+    if (ending !== 'success') this.#own.unanswered(slot, nowMs, there, latencyMs);
+    const closed = ending === 'success' && this.#own.answered(slot, nowMs, there, latencyMs);
     // A backend's word on itself is of all its requests; ours, of our own, is for want of it.
-    if (closed && nowMs - this.#windowMs[slot]! > WORD_HOLDS_MS)
-      this.#book.learn(slot, this.#own.meanInFlight, this.#own.perSecond, Number.NaN, nowMs);
-    if (ending === 'cancelled') return;
-    this.#movedMs[slot] = nowMs;
+    if (closed && nowMs - this.#windowMs[slot]! > WORD_HOLDS_MS) this.#learnOwn(slot, nowMs);
+    // A client that left says nothing, unless it had waited in vain for long.
+    const inVain = ending === 'cancelled' && latencyMs > MISSING * this.#doneMs(slot, nowMs);
+    if (ending === 'cancelled' && !inVain) return;
+    if (!inVain) this.#movedMs[slot] = nowMs;
     const keep = Math.exp((this.#failingAtMs[slot]! - nowMs) / FAILURE_MEMORY_MS);
-    this.#failing[slot] = this.#failing[slot]! * keep + (ending === 'failure' ? 1 - keep : 0);
+    this.#failing[slot] = this.#failing[slot]! * keep + (ending === 'success' ? 0 : 1 - keep);
     this.#failingAtMs[slot] = nowMs;
+  }
+
+  #learnOwn(slot: number, nowMs: number): void {
+    const { meanInFlight, perSecond, tookMs } = this.#own;
+    this.#book.learn(slot, meanInFlight, perSecond, Number.NaN, nowMs, tookMs);
   }
 
   reported(slot: number, report: LoadReport): void {
@@ -178,23 +245,77 @@ class ExpectedCompletion implements Strategy, Learner, Prober, Picker {
     return this.#heardMs[one]! <= this.#heardMs[other]! ? one : other;
   }
 
-  #score(slot: number, nowMs: number): number {
-    const own = this.#view.inFlight(slot);
+  forget(slot: number): void {
+    this.#book.forget(slot);
+    this.#own.forget(slot, this.#clock.monotonicMs());
+    for (const counts of [this.#others, this.#usually, this.#movedMs, this.#failing, this.#failingAtMs])
+      counts[slot] = 0;
+    for (const times of [this.#heardMs, this.#triedMs, this.#windowMs])
+      times[slot] = Number.NEGATIVE_INFINITY;
+  }
+
+  explain(request: PickRequest): Explanation {
+    const nowMs = this.#clock.monotonicMs();
+    const { count, slots, level } = this.#candidates;
+    const all = count <= this.#options.choices;
+    const standings = this.#candidates.standings(request, index => {
+      const slot = slots[index]!;
+      const score = this.#score(slot, nowMs);
+      const figures = {
+        done_ms: this.#doneMs(slot, nowMs),
+        service_ms: this.#book.serviceOf(slot, nowMs),
+        room: this.#book.roomOf(slot),
+        queue: this.#queue(slot, nowMs),
+        failing: this.#failingNow(slot, nowMs),
+      };
+      return { score, figures, ...(score >= STALLED_MS && { remark: 'has stopped answering' }) };
+    });
+    return {
+      rule: `where it is expected to be done first, of ${all ? 'all' : `${this.#options.choices} drawn`}; of like ones the fewest in flight`,
+      choice: all && level ? this.#announced(standings, nowMs) : only(standings),
+      standings,
+    };
+  }
+
+  /** The slot that wins without chance, or NONE. */
+  #announced(standings: readonly Standing[], nowMs: number): number {
+    const accepted = standings.filter(standing => standing.accepted);
+    const least = Math.min(...accepted.map(({ score }) => score));
+    const alike = accepted.filter(({ score }) => score <= least * this.#options.alike);
+    return lowest(alike.map(one => ({ ...one, score: this.#queue(one.candidate.slot, nowMs) })));
+  }
+
+  #queue(slot: number, nowMs: number): number {
     const fresh = Math.exp((this.#heardMs[slot]! - nowMs) / FADE_MS);
-    const queue = own + this.#others[slot]! * fresh + this.#usually[slot]! * (1 - fresh);
-    const serviceMs = this.#book.serviceOf(slot);
-    const fill = (queue + 1) / this.#book.roomOf(slot);
-    const doneMs = serviceMs * Math.sqrt(1 + fill * fill);
-    if (own > 0) {
+    return this.#view.inFlight(slot) + this.#others[slot]! * fresh + this.#usually[slot]! * (1 - fresh);
+  }
+
+  #doneMs(slot: number, nowMs: number): number {
+    const fill = (this.#queue(slot, nowMs) + 1) / this.#book.roomOf(slot);
+    return this.#book.serviceOf(slot, nowMs) * Math.sqrt(1 + fill * fill);
+  }
+
+  #failingNow(slot: number, nowMs: number): number {
+    const failing = this.#failing[slot]!;
+    return failing === 0 ? 0 : failing * Math.exp((this.#failingAtMs[slot]! - nowMs) / FAILURE_MEMORY_MS);
+  }
+
+  #score(slot: number, nowMs: number): number {
+    const doneMs = this.#doneMs(slot, nowMs);
+    const own = this.#own.inFlight(slot);
+    if (own > 0 && nowMs - this.#triedMs[slot]! < TRIAL_MS && this.#book.knows(slot)) {
       const silentMs = nowMs - this.#movedMs[slot]!;
       if (own * silentMs > MISSING * doneMs) return STALLED_MS + silentMs;
     }
-    const failing = this.#failing[slot]! * Math.exp((this.#failingAtMs[slot]! - nowMs) / FAILURE_MEMORY_MS);
-    return doneMs + (failing > 0 ? failing * FAILURE_COST_MS : 0);
+    const failing = this.#failingNow(slot, nowMs);
+    return failing === 0
+      ? doneMs
+      : (doneMs + failing * Math.max(FAILURE_COST_MS, FAILURE_COST * doneMs)) /
+          Math.max(LEAST_SUCCESS, 1 - failing);
   }
 }
 
 export const expectedCompletion =
-  (options: CompletionOptions): StrategyFactory =>
+  (options: CompletionOptions): StrategyFactory<ExplainingPicker> =>
   surroundings =>
     new ExpectedCompletion(surroundings, options);

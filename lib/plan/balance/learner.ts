@@ -30,6 +30,8 @@ export interface Learner {
   /** `latencyMs` since `started`. */
   finished(slot: number, ending: Ending, latencyMs: number): void;
   reported(slot: number, report: LoadReport): void;
+  /** The slot gets another owner. Nothing is in flight there. */
+  forget(slot: number): void;
 }
 
 /** Asks backends how they are, beside the requests. */
@@ -40,9 +42,9 @@ export interface Prober {
   probed(slot: number, report: LoadReport): void;
 }
 
-export interface Strategy {
+export interface Strategy<P extends Picker = Picker> {
   /** Reads what was learnt; built anew when the candidates change. */
-  picker(candidates: readonly Candidate[]): Picker;
+  picker(candidates: readonly Candidate[]): P;
   /** Null when it learns nothing. */
   readonly learner: Learner | null;
   /** Null when it sends no probes. */
@@ -54,10 +56,12 @@ export interface Surroundings {
   /** Slots are under this. */
   readonly slots: number;
   readonly view: LoadView;
+  /** Since the control plane, whose judgement the candidates are, last gave a sign of life. */
+  controlAgeMs(): number;
   readonly clock: Clock;
   readonly random: Random;
   /** Proxies that balance over the same backends, this one included. */
   readonly proxies: number;
 }
 
-export type StrategyFactory = (surroundings: Surroundings) => Strategy;
+export type StrategyFactory<P extends Picker = Picker> = (surroundings: Surroundings) => Strategy<P>;

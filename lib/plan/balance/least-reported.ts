@@ -59,6 +59,10 @@ class LeastReported implements Strategy, Learner, Picker {
     // The answer that brings the report has left the backend, and `finished` takes one off.
     if (!Number.isNaN(inFlight)) this.#load[slot] = inFlight + 1;
   }
+
+  forget(slot: number): void {
+    this.#load[slot] = 0;
+  }
 }
 
 export const leastReported =

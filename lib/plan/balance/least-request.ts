@@ -5,15 +5,15 @@
 // choices is large; beyond, a sample keeps both the cost and the herding down (Mitzenmacher 2001; Envoy samples two).
 
 import { below, type Random } from '../../core/random.ts';
-import { Candidates, NONE } from './candidates.ts';
-import type { Candidate, LoadView, Picker, PickRequest } from './picker.ts';
+import { Candidates, lowest, NONE, only } from './candidates.ts';
+import type { Candidate, ExplainingPicker, Explanation, LoadView, PickRequest } from './picker.ts';
 
 const FEW = 16;
 const SAMPLE = 5;
 /** Draws to fill a sample while some are vetoed. */
 const DRAWS = 15;
 
-export class LeastRequestPicker implements Picker {
+export class LeastRequestPicker implements ExplainingPicker {
   readonly #candidates: Candidates;
   readonly #view: LoadView;
   readonly #random: Random;
@@ -37,6 +37,23 @@ export class LeastRequestPicker implements Picker {
     return this.#best === NONE ? NONE : slots[this.#best]!;
   }
 
+  explain(request: PickRequest): Explanation {
+    const standings = this.#candidates.standings(request, index => ({
+      score: this.#loadOf(index),
+      figures: {},
+    }));
+    const few = this.#candidates.count <= FEW;
+    return {
+      rule: `fewest in flight for its weight, of ${few ? 'all' : `${SAMPLE} drawn`}`,
+      choice: few ? lowest(standings) : only(standings),
+      standings,
+    };
+  }
+
+  #loadOf(index: number): number {
+    return (this.#view.inFlight(this.#candidates.slots[index]!) + 1) / this.#candidates.weights[index]!;
+  }
+
   #sample(request: PickRequest): void {
     const { count, slots } = this.#candidates;
     let found = 0;
@@ -50,7 +67,7 @@ export class LeastRequestPicker implements Picker {
 
   /** Among equals each is kept with the same probability. */
   #consider(index: number): void {
-    const load = (this.#view.inFlight(this.#candidates.slots[index]!) + 1) / this.#candidates.weights[index]!;
+    const load = this.#loadOf(index);
     if (this.#best === NONE || load < this.#bestLoad) {
       this.#best = index;
       this.#bestLoad = load;

@@ -19,7 +19,7 @@ export interface LoadView {
 }
 
 export interface PickRequest {
-  /** uint32 of what the route hashes by; only consistent_hash reads it. */
+  /** uint32 of what the route hashes by; only consistent_hash and maglev read it. */
   readonly key: number;
   /** The caller's veto: tried before, full, gone. */
   accepts(slot: number): boolean;
@@ -30,4 +30,35 @@ export interface Picker {
   pick(request: PickRequest): number;
 }
 
-export type PickerFactory = (candidates: readonly Candidate[], view: LoadView, random: Random) => Picker;
+/** One candidate as a policy sees it at this moment. */
+export interface Standing {
+  readonly candidate: Candidate;
+  /** False when the caller vetoes it. */
+  readonly accepted: boolean;
+  /** What the policy compares; lower is better. NaN where it compares nothing. */
+  readonly score: number;
+  /** What the score was made of, and what else counted, by names with units. */
+  readonly figures: Readonly<Record<string, number>>;
+  /** What put it before or behind others whatever its score; empty when nothing did. */
+  readonly remark: string;
+}
+
+/** Why a pick would fall as it would. */
+export interface Explanation {
+  /** What decides, in a sentence. */
+  readonly rule: string;
+  /** The slot that would be chosen; -1 when chance decides among several, or none is accepted. */
+  readonly choice: number;
+  readonly standings: readonly Standing[];
+}
+
+/** A picker that says why. `explain` changes nothing, is for people, and allocates freely. */
+export interface ExplainingPicker extends Picker {
+  explain(request: PickRequest): Explanation;
+}
+
+export type PickerFactory = (
+  candidates: readonly Candidate[],
+  view: LoadView,
+  random: Random,
+) => ExplainingPicker;

@@ -1,7 +1,8 @@
-// Policy name → picker. The one place that knows all policies.
+// Policy name → picker, for the policies that keep no memory. Those that learn are in strategies.ts.
 
 import { ConsistentHashPicker } from './consistent-hash.ts';
 import { LeastRequestPicker } from './least-request.ts';
+import { MaglevPicker } from './maglev.ts';
 import type { PickerFactory } from './picker.ts';
 import { RandomPicker } from './random.ts';
 import { RoundRobinPicker } from './round-robin.ts';
@@ -12,6 +13,8 @@ export interface BalanceOptions {
   readonly policy: Policy;
   /** consistent_hash: `bound` is the multiple of the mean load that a backend may hold. */
   readonly hash: { readonly bound: number };
+  /** maglev: entries of the table, a prime. */
+  readonly maglev: { readonly table: number };
 }
 
 export type Policy = keyof typeof POLICIES;
@@ -26,6 +29,10 @@ const POLICIES = {
     ({ hash }) =>
     (candidates, view, random) =>
       new ConsistentHashPicker(candidates, view, random, hash.bound),
+  maglev:
+    ({ maglev }) =>
+    candidates =>
+      new MaglevPicker(candidates, maglev.table),
 } as const satisfies Record<string, (options: BalanceOptions) => PickerFactory>;
 
 /** The factory of a policy's pickers; what it builds from no candidates picks -1. */

@@ -38,6 +38,22 @@ export class ProbePool {
     if (this.#usesLeft[entry]! <= 0) this.remove(entry);
   }
 
+  /** The entries of another pool whose slot `keeps` accepts, as far as there is room. */
+  take(other: ProbePool, keeps: (slot: number) => boolean): void {
+    for (let entry = 0; entry < other.size && this.size < this.slots.length; entry++) {
+      const slot = other.slots[entry]!;
+      if (!keeps(slot)) continue;
+      const atMs = other.#atMs[entry]!;
+      this.add(slot, other.inFlight[entry]!, other.latencyMs[entry]!, atMs, other.#usesLeft[entry]!);
+    }
+  }
+
+  /** What is known of the slot, if anything. */
+  drop(slot: number): void {
+    const entry = this.slots.subarray(0, this.size).indexOf(slot);
+    if (entry >= 0) this.remove(entry);
+  }
+
   remove(entry: number): void {
     this.size -= 1;
     const last = this.size;

@@ -6,6 +6,8 @@ import type { ProbePool } from './probe-pool.ts';
 export interface PoolRule {
   probed(slot: number, inFlight: number, latencyMs: number): void;
   answered(slot: number, latencyMs: number): void;
+  /** The slot has another owner. */
+  forget(slot: number): void;
   /** Once before `best` and `worst`. */
   prepare(): void;
   /** True when entry `one` is better than entry `other`. */
@@ -42,6 +44,7 @@ export class HotCold implements PoolRule {
   }
 
   answered(): void {}
+  forget(): void {}
 
   prepare(): void {
     const known = this.#recent[REMEMBERED - 1]! >= 0 ? REMEMBERED : this.#next;
@@ -66,6 +69,7 @@ export class HotCold implements PoolRule {
 export class FewestInFlight implements PoolRule {
   probed(): void {}
   answered(): void {}
+  forget(): void {}
   prepare(): void {}
   better({ inFlight }: ProbePool, one: number, other: number): boolean {
     return inFlight[one]! < inFlight[other]!;
@@ -103,6 +107,12 @@ export class CubedQueue implements PoolRule {
 
   answered(slot: number, latencyMs: number): void {
     blend(this.#responseMs, slot, latencyMs);
+  }
+
+  forget(slot: number): void {
+    this.#responseMs[slot] = Number.NaN;
+    this.#serviceMs[slot] = Number.NaN;
+    this.#queue[slot] = Number.NaN;
   }
 
   prepare(): void {}

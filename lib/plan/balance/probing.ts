@@ -8,7 +8,7 @@
 
 import type { Clock } from '../../core/clock.ts';
 import { below, type Random } from '../../core/random.ts';
-import { Candidates, NONE } from './candidates.ts';
+import { Candidates, NONE, only } from './candidates.ts';
 import type {
   Ending,
   Learner,
@@ -18,7 +18,7 @@ import type {
   StrategyFactory,
   Surroundings,
 } from './learner.ts';
-import type { Candidate, Picker, PickRequest } from './picker.ts';
+import type { Candidate, ExplainingPicker, Explanation, PickRequest, Standing } from './picker.ts';
 import { ProbePool } from './probe-pool.ts';
 import { CubedQueue, FewestInFlight, HotCold, type PoolRule } from './probe-rules.ts';
 
@@ -38,7 +38,7 @@ export interface ProbingOptions {
   readonly quantile: number;
 }
 
-class Probing implements Strategy, Learner, Prober, Picker {
+class Probing implements Strategy<ExplainingPicker>, Learner, Prober, ExplainingPicker {
   readonly #random: Random;
   readonly #clock: Clock;
   readonly #rule: PoolRule;
@@ -67,11 +67,14 @@ class Probing implements Strategy, Learner, Prober, Picker {
     return this;
   }
 
-  picker(candidates: readonly Candidate[]): Picker {
+  picker(candidates: readonly Candidate[]): ExplainingPicker {
     const count = candidates.length;
     this.#candidates = new Candidates(candidates, this.#random);
     const capacity = Math.max(LEAST_ENTRIES, Math.min(POOL, Math.ceil(count / 2)));
+    // Weights change often while a backend starts slowly: what the pool knows of those that stay is kept.
+    const before = this.#pool;
     this.#pool = new ProbePool(capacity);
+    this.#pool.take(before, slot => candidates.some(candidate => candidate.slot === slot));
     const kept = (1 - capacity / Math.max(count, capacity + 1)) * this.#probes;
     this.#removed = Math.min(REMOVED, kept / 2);
     const uses = (1 + SPARE) / (kept - this.#removed);
@@ -111,6 +114,38 @@ class Probing implements Strategy, Learner, Prober, Picker {
 
   reported(): void {}
 
+  forget(slot: number): void {
+    this.#rule.forget(slot);
+    this.#pool.drop(slot);
+  }
+
+  explain(request: PickRequest): Explanation {
+    const pool = this.#pool;
+    pool.expire(this.#clock.monotonicMs());
+    this.#rule.prepare();
+    const usable = pool.size >= LEAST_ENTRIES;
+    let best = NONE;
+    const ofSlot = new Map<number, Pick<Standing, 'score' | 'figures' | 'remark'>>();
+    for (let entry = 0; entry < pool.size; entry++) {
+      const slot = pool.slots[entry]!;
+      let better = 0;
+      for (let other = 0; other < pool.size; other++)
+        if (other !== entry && this.#rule.better(pool, other, entry)) better += 1;
+      ofSlot.set(slot, {
+        score: better,
+        figures: { probed_in_flight: pool.inFlight[entry]!, probed_latency_ms: pool.latencyMs[entry]! },
+        remark: '',
+      });
+      if (request.accepts(slot) && (best === NONE || this.#rule.better(pool, entry, best))) best = entry;
+    }
+    const { slots } = this.#candidates;
+    const unknown = { score: Number.NaN, figures: {}, remark: 'no probe answer in the pool' };
+    const standings = this.#candidates.standings(request, index => ofSlot.get(slots[index]!) ?? unknown);
+    if (usable && best !== NONE)
+      return { rule: 'the best of the pool of probe answers', choice: pool.slots[best]!, standings };
+    return { rule: 'too few probe answers: drawn by weight', choice: only(standings), standings };
+  }
+
   nextProbe(): number {
     if (this.#probesDue < 1 || this.#candidates.count === 0) return NONE;
     this.#probesDue -= 1;
@@ -139,7 +174,7 @@ class Probing implements Strategy, Learner, Prober, Picker {
 }
 
 export const prequal =
-  ({ probes, quantile }: ProbingOptions): StrategyFactory =>
+  ({ probes, quantile }: ProbingOptions): StrategyFactory<ExplainingPicker> =>
   surroundings =>
     new Probing(surroundings, new HotCold(quantile), probes);
 

@@ -6,15 +6,15 @@
 // candidate.
 
 import { below, type Random } from '../../core/random.ts';
-import { Candidates, NONE } from './candidates.ts';
-import type { Candidate, LoadView, Picker, PickRequest } from './picker.ts';
+import { Candidates, lowest, NONE } from './candidates.ts';
+import type { Candidate, ExplainingPicker, Explanation, LoadView, PickRequest } from './picker.ts';
 
 /** Turns that may pass to vetoed candidates (who lose them) before any candidate that is accepted will do. */
 const PASSES = 16;
 /** Deadlines start over here, long before adding 1/weight to them loses precision. */
 const REBASE_AT = 2 ** 20;
 
-export class RoundRobinPicker implements Picker {
+export class RoundRobinPicker implements ExplainingPicker {
   readonly #candidates: Candidates;
   readonly #random: Random;
   /** Binary heap of indices by deadline. */
@@ -42,6 +42,15 @@ export class RoundRobinPicker implements Picker {
       if (request.accepts(slot)) return slot;
     }
     return NONE;
+  }
+
+  explain(request: PickRequest): Explanation {
+    const now = Math.min(...this.#deadlines);
+    const standings = this.#candidates.standings(request, index => {
+      const turns = this.#deadlines[index]! - now;
+      return { score: turns, figures: { turns } };
+    });
+    return { rule: 'whose turn comes first, turns by weight', choice: lowest(standings), standings };
   }
 
   /** Whose turn it is; its next one is set. */

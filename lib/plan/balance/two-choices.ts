@@ -1,21 +1,36 @@
 // p2c and peak_ewma: two different candidates drawn by weight, the better one taken.
 
 import type { Random } from '../../core/random.ts';
-import { Candidates, NONE } from './candidates.ts';
-import type { Candidate, LoadView, Picker, PickerFactory, PickRequest } from './picker.ts';
+import { Candidates, NONE, only } from './candidates.ts';
+import type {
+  Candidate,
+  ExplainingPicker,
+  Explanation,
+  LoadView,
+  PickerFactory,
+  PickRequest,
+} from './picker.ts';
 
 /** True when `second` is better than `first`; both are indices. */
 type Prefers = (candidates: Candidates, view: LoadView, first: number, second: number) => boolean;
 
-class TwoChoices implements Picker {
+/** A rule for two, and how it is told. */
+interface Comparison {
+  readonly rule: string;
+  readonly prefers: Prefers;
+  /** What `prefers` compares, lower being better. */
+  score(candidates: Candidates, view: LoadView, index: number): number;
+}
+
+class TwoChoices implements ExplainingPicker {
   readonly #candidates: Candidates;
   readonly #view: LoadView;
-  readonly #prefersSecond: Prefers;
+  readonly #comparison: Comparison;
 
-  constructor(candidates: readonly Candidate[], view: LoadView, random: Random, prefersSecond: Prefers) {
+  constructor(candidates: readonly Candidate[], view: LoadView, random: Random, comparison: Comparison) {
     this.#candidates = new Candidates(candidates, random);
     this.#view = view;
-    this.#prefersSecond = prefersSecond;
+    this.#comparison = comparison;
   }
 
   pick(request: PickRequest): number {
@@ -24,8 +39,17 @@ class TwoChoices implements Picker {
     const first = this.#candidates.drawAccepted(request, NONE);
     if (first === NONE) return NONE;
     const second = count === 1 ? NONE : this.#candidates.drawAccepted(request, first);
-    const takesSecond = second !== NONE && this.#prefersSecond(this.#candidates, this.#view, first, second);
+    const takesSecond =
+      second !== NONE && this.#comparison.prefers(this.#candidates, this.#view, first, second);
     return slots[takesSecond ? second : first]!;
+  }
+
+  explain(request: PickRequest): Explanation {
+    const standings = this.#candidates.standings(request, index => ({
+      score: this.#comparison.score(this.#candidates, this.#view, index),
+      figures: {},
+    }));
+    return { rule: this.#comparison.rule, choice: only(standings), standings };
   }
 }
 
@@ -35,14 +59,14 @@ class TwoChoices implements Picker {
  * backends would win every time, and a light one would see nothing until its neighbour is busy.)
  */
 export const leastOfTwo: PickerFactory = (candidates, view, random) =>
-  new TwoChoices(candidates, view, random, fewerInFlight);
+  new TwoChoices(candidates, view, random, FEWER_IN_FLIGHT);
 
 /**
  * peak_ewma: lower expected wait, peak-EWMA latency × (1 + requests in flight for its share of weight), as Finagle's and
  * Linkerd's balancers. Where one of the two was never measured, requests in flight decide.
  */
 export const peakEwma: PickerFactory = (candidates, view, random) =>
-  new TwoChoices(candidates, view, random, sooner);
+  new TwoChoices(candidates, view, random, SOONER);
 
 function fewerInFlight(
   { slots, weights }: Candidates,
@@ -55,13 +79,28 @@ function fewerInFlight(
   return (view.inFlight(slots[second]!) + 1) / weights[second]! < (inFlight + 1) / weights[first]!;
 }
 
+/** Both measured, the lower expected wait; else the fewer in flight. */
 function sooner(candidates: Candidates, view: LoadView, first: number, second: number): boolean {
-  const { slots, weights, meanWeight } = candidates;
-  const firstMs = view.latencyMs(slots[first]!);
-  const secondMs = view.latencyMs(slots[second]!);
+  const firstMs = expectedWaitMs(candidates, view, first);
+  const secondMs = expectedWaitMs(candidates, view, second);
   if (firstMs === 0 || secondMs === 0) return fewerInFlight(candidates, view, first, second);
-  // Weight scales the queue and not the one request that comes: the draw has counted it once already.
-  const firstWait = firstMs * (1 + (view.inFlight(slots[first]!) * meanWeight) / weights[first]!);
-  const secondWait = secondMs * (1 + (view.inFlight(slots[second]!) * meanWeight) / weights[second]!);
-  return secondWait < firstWait;
+  return secondMs < firstMs;
 }
+
+/** 0 when never measured. Weight scales the queue and not the one request that comes: the draw has counted it once already. */
+function expectedWaitMs({ slots, weights, meanWeight }: Candidates, view: LoadView, index: number): number {
+  const slot = slots[index]!;
+  return view.latencyMs(slot) * (1 + (view.inFlight(slot) * meanWeight) / weights[index]!);
+}
+
+const FEWER_IN_FLIGHT: Comparison = {
+  rule: 'of two drawn by weight the one with fewer in flight for its weight; the first at once when idle',
+  prefers: fewerInFlight,
+  score: ({ slots, weights }, view, index) => (view.inFlight(slots[index]!) + 1) / weights[index]!,
+};
+
+const SOONER: Comparison = {
+  rule: 'of two drawn by weight the one with the lower expected wait: latency × queue for its weight',
+  prefers: sooner,
+  score: expectedWaitMs,
+};

@@ -61,6 +61,10 @@ class UtilizationWeights implements Strategy, Learner, Picker {
     this.#weights[slot] = Number.isNaN(before) ? weight : before + NEWEST * (weight - before);
   }
 
+  forget(slot: number): void {
+    this.#weights[slot] = Number.NaN;
+  }
+
   #rebuild(): void {
     const known = this.#candidates
       .map(({ slot }) => this.#weights[slot]!)

@@ -20,7 +20,7 @@ export class ProxySite implements LoadView {
     this.#clock = clock;
     this.#inFlight = new Int32Array(slots);
     this.#book = new LatencyBook(slots);
-    this.#strategy = factory({ slots, view: this, clock, random, proxies });
+    this.#strategy = factory({ slots, view: this, controlAgeMs: () => 0, clock, random, proxies });
     this.#picker = this.#strategy.picker([]);
   }
 

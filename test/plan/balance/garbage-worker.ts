@@ -21,7 +21,11 @@ class Steps implements Random {
 
 const { policy, picks } = workerData as { policy: Policy; picks: number };
 const world = new World(same(100));
-const picker = pickerFactory({ policy, hash: { bound: 1.25 } })(world.candidates, world, new Steps());
+const picker = pickerFactory({ policy, hash: { bound: 1.25 }, maglev: { table: 65_537 } })(
+  world.candidates,
+  world,
+  new Steps(),
+);
 for (let i = 0; i < world.latencies.length; i++) world.latencies[i] = 1 + (i % 9);
 const one = { key: 0, accepts: (slot: number) => slot % 5 !== 0 };
 

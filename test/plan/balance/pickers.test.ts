@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
-import type { Picker } from '../../../lib/plan/balance/picker.ts';
+import type { ExplainingPicker } from '../../../lib/plan/balance/picker.ts';
 import { type Policy, pickerFactory } from '../../../lib/plan/balance/pickers.ts';
 import { indexOf, request, same, slotOf, World } from './world.ts';
 
@@ -12,12 +12,17 @@ const POLICIES: readonly Policy[] = [
   'p2c',
   'peak_ewma',
   'consistent_hash',
+  'maglev',
 ];
-const build = (policy: Policy, world: World): Picker =>
-  pickerFactory({ policy, hash: { bound: 1.25 } })(world.candidates, world, world.random);
+const build = (policy: Policy, world: World): ExplainingPicker =>
+  pickerFactory({ policy, hash: { bound: 1.25 }, maglev: { table: 65_537 } })(
+    world.candidates,
+    world,
+    world.random,
+  );
 
 /** Picks per candidate, nothing staying in flight. */
-function shares(picker: Picker, count: number, picks: number, one = request()): number[] {
+function shares(picker: ExplainingPicker, count: number, picks: number, one = request()): number[] {
   const counts = new Array<number>(count).fill(0);
   for (let i = 0; i < picks; i++) counts[indexOf(picker.pick(one))]! += 1;
   return counts.map(picked => picked / picks);
@@ -42,6 +47,28 @@ for (const policy of POLICIES)
         const slot = picker.pick(request(i, slot => slot % 2 === 0));
         if (slot % 2 !== 0) t.fail('a vetoed candidate was picked');
       }
+    }
+  });
+
+for (const policy of POLICIES)
+  t.test(`${policy} says why, and explaining changes nothing`, async t => {
+    t.same(build(policy, new World([])).explain(request()).standings, []);
+    const alone = build(policy, new World([3])).explain(request(1));
+    t.equal(alone.choice, slotOf(0), 'one candidate is no chance');
+    const [asked, silent] = [1, 2].map(() => {
+      const world = new World([1, 2, 1, 3]);
+      for (let i = 0; i < 4; i++) world.loads[slotOf(i)] = i;
+      return build(policy, world);
+    }) as [ExplainingPicker, ExplainingPicker];
+    for (let key = 0; key < 200; key++) {
+      const one = request(key, slot => slot !== slotOf(1));
+      const { rule, choice, standings } = asked.explain(one);
+      if (rule === '' || standings.length !== 4) t.fail('no rule, or not all standings');
+      const accepted = standings.filter(standing => standing.accepted);
+      if (accepted.length !== 3) t.fail('a veto is not told');
+      const picked = asked.pick(one);
+      if (choice >= 0 && choice !== picked) t.fail(`${choice} was announced and ${picked} picked`);
+      if (silent.pick(one) !== picked) t.fail('explaining changed a pick');
     }
   });
 
