@@ -11,7 +11,7 @@ import type { Log } from '../../core/log.ts';
 import type { ListeningSocket } from '../../orders/messages.ts';
 import type { ListenerEntry } from '../../orders/snapshot.ts';
 import type { ClientLedger, WorkerLedger } from '../../scoreboard/ports.ts';
-import { Http1Server } from '../http1/server.ts';
+import { Http1Server } from '../http1/node/server.ts';
 import { Http2Server } from '../http2/server.ts';
 import type { ClientConnection, ClientTls, RequestHandler } from '../ports.ts';
 import { parseAddress } from './address.ts';

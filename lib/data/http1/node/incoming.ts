@@ -3,10 +3,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { messageOf } from '../../core/errors.ts';
-import { type Fields, fieldValue, nameIs } from '../../core/fields.ts';
-import type { AnswerHead, ClientConnection, Incoming, Reason, RequestHead, RequestSink } from '../ports.ts';
-import { switchingHead } from './upgrade.ts';
+import { messageOf } from '../../../core/errors.ts';
+import { type Fields, fieldValue, nameIs } from '../../../core/fields.ts';
+import type {
+  AnswerHead,
+  ClientConnection,
+  Incoming,
+  Reason,
+  RequestHead,
+  RequestSink,
+} from '../../ports.ts';
+import { switchingHead } from '../upgrade.ts';
 
 /** What an exchange needs of its connection. */
 export interface Http1Owner {

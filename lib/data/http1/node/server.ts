@@ -2,7 +2,7 @@
 
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Accepted, Protocol, Session, SessionEnv } from '../listener/session.ts';
+import type { Accepted, Protocol, Session, SessionEnv } from '../../listener/session.ts';
 import { Http1Connection } from './connection.ts';
 import type { ParserError } from './faults.ts';
 

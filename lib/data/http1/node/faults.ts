@@ -1,6 +1,6 @@
 // What node's HTTP/1 parser reports, as refusals; and which reports are no fault of the request at all.
 
-import { type Refusal, refusal } from '../listener/refusal.ts';
+import { type Refusal, refusal } from '../../listener/refusal.ts';
 
 export interface ParserError extends Error {
   readonly code?: string;

@@ -5,16 +5,16 @@
 
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { lingeringClose } from '../listener/linger.ts';
-import { isRefusal, type Refusal, refusal, refusalBytes } from '../listener/refusal.ts';
-import { type Accepted, type Session, type SessionEnv, unsentBytes } from '../listener/session.ts';
-import { Stall } from '../listener/stall.ts';
-import type { ClientConnection, Reason } from '../ports.ts';
+import { lingeringClose } from '../../listener/linger.ts';
+import { isRefusal, type Refusal, refusal, refusalBytes } from '../../listener/refusal.ts';
+import { type Accepted, type Session, type SessionEnv, unsentBytes } from '../../listener/session.ts';
+import { Stall } from '../../listener/stall.ts';
+import type { ClientConnection, Reason } from '../../ports.ts';
+import { checkHead } from '../head.ts';
+import { asksForWebSocket } from '../upgrade.ts';
 import { collectEarly } from './early-bytes.ts';
 import { faultOf, type ParserError } from './faults.ts';
-import { checkHead } from './head.ts';
 import { Http1Incoming, type Http1Owner, type Upgrade } from './incoming.ts';
-import { asksForWebSocket } from './upgrade.ts';
 
 /** Requests that may wait behind the one being answered; what a client pipelines beyond is dropped with the connection. */
 const MAX_PIPELINED = 64;
