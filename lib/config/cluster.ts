@@ -12,6 +12,7 @@ import {
   share,
   size,
 } from './scalars.ts';
+import { Signals } from './signals.ts';
 
 const backendUrl = z
   .url({
@@ -229,6 +230,7 @@ export const Cluster = z
     tls: Tls.prefault({}),
     health: Health.optional(),
     outlier: Outlier.prefault({}),
+    signals: Signals.describe('What backends say of their own load, and how it is asked for'),
     balance: Balance.prefault({}),
     sticky: Sticky.optional(),
     limits: Limits.prefault({}),

@@ -13,7 +13,10 @@ interface Def {
   readonly in?: z.ZodType;
   readonly options?: readonly z.ZodType[];
   readonly element?: z.ZodType;
+  readonly keyType?: z.ZodType;
   readonly valueType?: z.ZodType;
+  /** Of an enumeration. */
+  readonly entries?: Readonly<Record<string, string | number>>;
   readonly shape?: Readonly<Record<string, z.ZodType>>;
 }
 const defOf = (schema: z.ZodType): Def => schema.def as unknown as Def;
@@ -45,7 +48,12 @@ function schemasAt(root: z.ZodType, path: Path): readonly z.ZodType[] {
 /** The keys that a map at `path` may have; empty when none is a map of known keys. */
 export function keysAt(root: z.ZodType, path: Path): readonly string[] {
   const shapes = schemasAt(root, path).flatMap(shapesOf);
-  return [...new Set(shapes.flatMap(shape => Object.keys(defOf(shape).shape ?? {})))];
+  const named = (shape: Shape): string[] => {
+    const def = defOf(shape);
+    // A record whose names are an enumeration is a map of known keys too.
+    return Object.keys(def.shape ?? (def.keyType && defOf(def.keyType).entries) ?? {});
+  };
+  return [...new Set(shapes.flatMap(named))];
 }
 
 /** Kinds that can stand at `path`, as zod names them (`string`, `object` …). */

@@ -74,6 +74,8 @@ export const ERRORS = {
   UNAUTHORIZED: { status: 401, retryable: false, says: 'the admin API needs its token' },
   NOT_FOUND: { status: 404, retryable: false, says: 'there is no such thing' },
   CONFLICT: { status: 409, retryable: true, says: 'the state changed meanwhile; read it again' },
+  STORE_UNAVAILABLE: { status: 503, retryable: true, says: 'the store cannot be read or written' },
+  STORE_BUSY: { status: 503, retryable: true, says: 'the store has more to write than it can take' },
   UNREACHABLE: { status: 503, retryable: true, says: 'no running leaseway answers on the admin address' },
 } as const satisfies Record<string, Meaning>;
 

@@ -71,13 +71,14 @@ export class DataPlane implements Plane, RequestHandler {
 
   /** Takes the snapshot whole or, when it cannot be compiled, throws and changes nothing. */
   use(snapshot: Snapshot): void {
-    const { clock, random, log, decisions, ids } = this;
+    const { clock, random, log, decisions, ids, ledger } = this;
     this.#compiled = compile(snapshot, this.#compiled, {
       clock,
       random,
       log,
       decisions,
       ids,
+      ledger,
       workers: this.#workers,
     });
     this.#wakeLines();

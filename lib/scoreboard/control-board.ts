@@ -1,10 +1,12 @@
 // The control plane's view: it writes decisions, and sums what the workers wrote.
 
 import type { Clock } from '../core/clock.ts';
+import type { SignalKind } from '../core/signal-kinds.ts';
 import { slotsNamed, writeDecisions } from './decisions.ts';
 import { beat } from './heartbeat.ts';
 import { BACKEND, BACKEND_FLOATS, backendView, ROUTE_FLOATS, routeView, sumBlock } from './histogram.ts';
 import { type Cells, HEADER, ROW, rowStart, SLOT, STATUS_CLASSES } from './layout.ts';
+import { ReportReader } from './load-reports.ts';
 import { sumRows } from './permits.ts';
 import {
   type BackendTotals,
@@ -20,10 +22,12 @@ import { failureRun } from './worker-ledger.ts';
 export class BoardOfControl implements ControlBoard {
   readonly #cells: Cells;
   readonly #clock: Clock;
+  readonly #reports: ReportReader;
 
   constructor(cells: Cells, clock: Clock) {
     this.#cells = cells;
     this.#clock = clock;
+    this.#reports = new ReportReader(cells);
   }
 
   publish(decisions: ReadonlyMap<number, Decision>): void {
@@ -64,7 +68,17 @@ export class BoardOfControl implements ControlBoard {
       latencySumMs: block[BACKEND.latencySumMs]!,
       bytesIn: block[BACKEND.bytesIn]!,
       bytesOut: block[BACKEND.bytesOut]!,
+      loadReports: block[BACKEND.loadReports]!,
+      loadValuesRefused: block[BACKEND.loadValuesRefused]!,
     };
+  }
+
+  reports(
+    slot: number,
+    slotGeneration: number,
+    take: (kind: SignalKind, value: number, ageMs: number) => void,
+  ): void {
+    this.#reports.read(slot, slotGeneration, this.#clock.monotonicMs(), take);
   }
 
   idle(slot: number): boolean {

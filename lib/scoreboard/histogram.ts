@@ -4,7 +4,7 @@ import { DURATION_BOUNDS_S, type HistogramView } from './ports.ts';
 
 const BUCKETS = DURATION_BOUNDS_S.length + 1;
 
-/** A backend's block: five counts, the sum of latencies, the buckets, bytes; padded so that every block starts on a cache line. */
+/** A backend's block: five counts, the sum of latencies, the buckets, bytes, two counts of load reports; padded to whole cache lines. */
 export const BACKEND = {
   attempts: 0,
   successes: 1,
@@ -15,8 +15,10 @@ export const BACKEND = {
   buckets: 6,
   bytesIn: 6 + BUCKETS,
   bytesOut: 7 + BUCKETS,
+  loadReports: 8 + BUCKETS,
+  loadValuesRefused: 9 + BUCKETS,
 } as const;
-export const BACKEND_FLOATS = 24;
+export const BACKEND_FLOATS = 32;
 
 /** A route's block per status class. */
 export const ROUTE = { sumS: 0, bytesIn: 1, bytesOut: 2, buckets: 3 } as const;

@@ -48,6 +48,10 @@ export const DECISION_CELLS = 6;
 export const SLOT = { inFlight: 0, tunnels: 1, permits: 2, failureRun: 3 } as const;
 const SLOT_CELLS = 4;
 
+/** Int32 cells of one slot's load reports in one row, see load-reports.ts; a line of their own, as control reads them. */
+export const REPORT = { sequence: 0, owner: 1, values: 2, times: 16 } as const;
+export const REPORT_CELLS = 32;
+
 /** Int32 cells at the start of each row: the heartbeat, then the gauges. */
 export const ROW = { beat: 0, gauges: 1 } as const;
 
@@ -76,6 +80,7 @@ export interface Layout {
   readonly slots: number;
   readonly slotStride: number;
   readonly listeners: number;
+  readonly reports: number;
   readonly clientKeys: number;
   readonly clientCounts: number;
   readonly countersF64: number;
@@ -132,6 +137,7 @@ export function layoutOf(shape: Shape): Layout {
     slots: row.int32(shape.slots * SLOT_CELLS),
     slotStride: SLOT_CELLS,
     listeners: row.int32(shape.listeners),
+    reports: row.int32(shape.slots * REPORT_CELLS),
     clientKeys: row.int32(shape.clientCells),
     clientCounts: row.int32(shape.clientCells),
     countersF64: row.float64(WORKER_COUNTERS.length) / 2,

@@ -1,5 +1,8 @@
 // What each side may do on the scoreboard. The layout behind it is layout.ts; the rules are in this folder's README.
 
+import type { LoadReading } from '../core/orca/reading.ts';
+import type { SignalKind } from '../core/signal-kinds.ts';
+
 /** What the control plane decided about one backend. Small integers, so that a reader takes the whole board in one copy. */
 export interface Decision {
   /** See BackendState. */
@@ -55,6 +58,8 @@ export interface WorkerLedger {
   settle(slot: number, outcome: OutcomeCode, latencyMs: number): void;
   /** Body bytes of an attempt that ended: sent to the backend, and received from it. */
   carried(slot: number, bytesIn: number, bytesOut: number): void;
+  /** What a backend said of its load with an answer, and how much of it could not be believed. */
+  reported(slot: number, slotGeneration: number, reading: LoadReading): void;
   /** A tunnel (WebSocket) opened or closed; counted apart from requests. */
   tunnel(slot: number, change: 1 | -1): void;
   /** Takes one of `limit` places at the backend, shared by all workers; limit 0 always succeeds. */
@@ -158,6 +163,12 @@ export interface ControlBoard {
   /** Places taken at the backend over all workers. */
   permits(slot: number): number;
   totals(slot: number): BackendTotals;
+  /** Gives the latest of each kind of load that the backend reported with its answers, over all workers. */
+  reports(
+    slot: number,
+    slotGeneration: number,
+    take: (kind: SignalKind, value: number, ageMs: number) => void,
+  ): void;
   /** True when no row shows anything in flight, so that the slot may be reused. */
   idle(slot: number): boolean;
   worker(row: number): Readonly<Record<WorkerCounter, number>>;
@@ -182,6 +193,9 @@ export interface BackendTotals {
   readonly bytesIn: number;
   /** Body bytes received from it. */
   readonly bytesOut: number;
+  /** Answers that said something of the backend's load, and values in them that were refused. */
+  readonly loadReports: number;
+  readonly loadValuesRefused: number;
 }
 
 /** Bounds in seconds: the OpenTelemetry advice for http.server.request.duration. */

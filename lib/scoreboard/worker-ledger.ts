@@ -1,10 +1,12 @@
 // The data plane's hands: the one writer of a row.
 
 import type { Clock } from '../core/clock.ts';
+import type { LoadReading } from '../core/orca/reading.ts';
 import { beat } from './heartbeat.ts';
 import { BACKEND, BACKEND_FLOATS, bucketOf, ROUTE, ROUTE_FLOATS } from './histogram.ts';
 import type { LatencyBook } from './latency.ts';
 import { type Cells, ROW, rowStart, SLOT, STATUS_CLASSES } from './layout.ts';
+import { ReportWriter } from './load-reports.ts';
 import { Permits } from './permits.ts';
 import {
   Outcome,
@@ -37,6 +39,7 @@ export class BoardLedger implements WorkerLedger {
   readonly #book: LatencyBook;
   readonly #signal: ReleaseSignal;
   readonly #permits: Permits;
+  readonly #reports: ReportWriter;
 
   constructor(cells: Cells, row: number, clock: Clock, book: LatencyBook) {
     const { layout } = cells;
@@ -50,6 +53,7 @@ export class BoardLedger implements WorkerLedger {
     this.#book = book;
     this.#signal = new ReleaseSignal(cells, row);
     this.#permits = new Permits(cells, row, this.#signal);
+    this.#reports = new ReportWriter(cells, row);
   }
 
   begin(slot: number): void {
@@ -88,6 +92,14 @@ export class BoardLedger implements WorkerLedger {
     const block = this.#backendsF64 + slot * BACKEND_FLOATS;
     this.#cells.f64[block + BACKEND.bytesIn]! += bytesIn;
     this.#cells.f64[block + BACKEND.bytesOut]! += bytesOut;
+  }
+
+  reported(slot: number, slotGeneration: number, reading: LoadReading): void {
+    const { f64 } = this.#cells;
+    const block = this.#backendsF64 + slot * BACKEND_FLOATS;
+    f64[block + BACKEND.loadReports]! += 1;
+    f64[block + BACKEND.loadValuesRefused]! += reading.refused;
+    if (reading.mask !== 0) this.#reports.write(slot, slotGeneration, reading, this.#clock.monotonicMs());
   }
 
   tunnel(slot: number, change: 1 | -1): void {

@@ -33,6 +33,7 @@ const ONLY: readonly (readonly [RegExp, RegExp])[] = [
   [/^zod$/, /^(config|control|sim\/scenario)\//],
   [/^yaml$/, /^(config|control\/backend)\//],
   [/^commander$/, /^cli\//],
+  [/^node:sqlite$/, /^control\/store\//],
   [/^node:https?$/, /^(data\/(http1|listener|websocket|upstream)|control|cli)\//],
   [/^node:http2$/, /^(data\/(http2|upstream)|control)\//],
 ];

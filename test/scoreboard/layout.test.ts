@@ -25,6 +25,7 @@ t.test('no two regions overlap, and threads never share a pair of cache lines', 
     const row: [string, number][] = [
       ['slots', l.slots],
       ['listeners', l.listeners],
+      ['reports', l.reports],
       ['client keys', l.clientKeys],
       ['client counts', l.clientCounts],
       ['counters', l.countersF64 * 2],

@@ -4,11 +4,17 @@
 
 import { workerData } from 'node:worker_threads';
 import { systemClock } from '../../lib/core/clock.ts';
+import { LoadReading } from '../../lib/core/orca/reading.ts';
 import { below, seededRandom } from '../../lib/core/random.ts';
+import { SIGNAL_KINDS } from '../../lib/core/signal-kinds.ts';
 import { attachControl, attachWorker } from '../../lib/scoreboard/attach.ts';
 import type { Scoreboard } from '../../lib/scoreboard/layout.ts';
 import type { Decision, OutcomeCode } from '../../lib/scoreboard/ports.ts';
 
+/** One slot's backend reports, so often that reader and writer meet. */
+const REPORTING_SLOT = 0;
+const REPORTS_A_TURN = 32;
+const READS_A_TURN = 64;
 /** Enough that a thread is often stopped in the middle of a copy or a write. */
 export const SLOTS = 256;
 /** Places at slot 0 … LIMITED − 1. */
@@ -35,6 +41,8 @@ export const NOTE = {
   acquired: 6,
   refused: 7,
   woken: 8,
+  tornReports: 11,
+  reportsRead: 12,
   /** Who has which place: CAS from 0 to row + 1. */
   places: 16,
   doors: 64,
@@ -72,6 +80,20 @@ function control({ board, notes }: TortureData): void {
     const count = 1 + (stamp % SLOTS);
     plane.publish(new Map(Array.from({ length: count }, (_, slot) => [slot, decision])));
     plane.heartbeat();
+    for (let read = 0; read < READS_A_TURN; read++) readReports();
+  }
+
+  /** Each worker says one number for all kinds: what a reader takes of one moment of one worker is one number. */
+  function readReports(): void {
+    let first = -1;
+    let firstAgeMs = -1;
+    plane.reports(REPORTING_SLOT, 1, (_, value, ageMs) => {
+      if (first < 0) [first, firstAgeMs] = [value, ageMs];
+      // Equal ages may be those of two workers, who say different things: a worker's number tells which it is.
+      else if (ageMs === firstAgeMs && value !== first && value % 64 === first % 64)
+        Atomics.add(cells, NOTE.tornReports, 1);
+      Atomics.add(cells, NOTE.reportsRead, 1);
+    });
   }
 }
 
@@ -84,6 +106,8 @@ async function work({ kind, board, notes, row, seed }: TortureData): Promise<voi
   const held = new Array<number>(LIMITED).fill(-1);
   const connected = new Array<number[] | null>(CLIENTS * LISTENERS).fill(null);
   let last = 0;
+  const reading = new LoadReading();
+  reading.mask = 2 ** SIGNAL_KINDS.length - 1;
   for (let turn = 0; Atomics.load(cells, NOTE.stop) === 0; turn++) {
     if (decisions.refresh()) {
       Atomics.add(cells, NOTE.snapshots, 1);
@@ -101,6 +125,10 @@ async function work({ kind, board, notes, row, seed }: TortureData): Promise<voi
     if (kind === 'reader') continue;
     exchange();
     connection();
+    for (let report = 0; report < REPORTS_A_TURN; report++) {
+      reading.values.fill(row + 64 * ((turn * REPORTS_A_TURN + report) % 10_000));
+      ledger.reported(REPORTING_SLOT, 1, reading);
+    }
     clients.takeToken(below(random, 500), 1000, 5);
     if (turn % 64 === 0) await new Promise(resolve => setImmediate(resolve)); // lets wakes be delivered
   }

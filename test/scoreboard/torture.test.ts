@@ -89,6 +89,8 @@ t.test(
     );
     t.ok(busy(), 'readers read, places and doors were fought for, waiters were woken');
     t.equal(note('mixed'), 0, 'never a mixed snapshot');
+    t.ok(note('reportsRead') > 100, `${note('reportsRead')} reported values read`);
+    t.equal(note('tornReports'), 0, 'never parts of two load reports');
     t.equal(note('fellBack'), 0, 'no reader saw the generation fall');
     t.equal(note('overLimit'), 0, 'never more places taken than there are');
     t.equal(note('overConnections'), 0, 'never more connections of a listener than allowed');

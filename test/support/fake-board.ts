@@ -18,6 +18,8 @@ const NO_TOTALS: BackendTotals = {
   latencySumMs: 0,
   bytesIn: 0,
   bytesOut: 0,
+  loadReports: 0,
+  loadValuesRefused: 0,
 };
 const EMPTY: HistogramView = { counts: [], sumS: 0, bytesIn: 0, bytesOut: 0 };
 
@@ -52,6 +54,8 @@ export class FakeBoard implements ControlBoard {
   totals(slot: number): BackendTotals {
     return this.totalsAt.get(slot) ?? NO_TOTALS;
   }
+
+  reports(): void {}
 
   idle(slot: number): boolean {
     return this.inFlight(slot) === 0 && this.tunnels(slot) === 0;

@@ -6,6 +6,7 @@ import type { ClusterConfig, StickyConfig } from '../cluster.ts';
 import { quoted } from '../describe.ts';
 import type { Draft } from '../draft.ts';
 import { error, type Finding, type Path, warning } from '../problem.ts';
+import { checkSignals } from './signals.ts';
 
 export function* checkClusters(draft: Draft): Generator<Finding> {
   for (const [name, cluster] of draft.clusters) {
@@ -15,6 +16,7 @@ export function* checkClusters(draft: Draft): Generator<Finding> {
     yield* protocol(cluster, path, draft);
     yield* balance(cluster, path, draft);
     yield* timing(cluster, path, draft);
+    yield* checkSignals(cluster, [...path, 'signals']);
     if (cluster.sticky !== undefined) yield* sticky(cluster.sticky, [...path, 'sticky'], draft);
   }
 }

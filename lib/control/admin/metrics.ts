@@ -130,6 +130,22 @@ function backendFamilies(
     }),
   );
   out.family(
+    {
+      name: 'leaseway_backend_load_reports_total',
+      type: 'counter',
+      help: 'Answers that came with a report of the backend’s load.',
+    },
+    backends.map(backend => [backendLabels(backend), board.totals(backend.slot).loadReports]),
+  );
+  out.family(
+    {
+      name: 'leaseway_backend_load_values_refused_total',
+      type: 'counter',
+      help: 'Values in such reports that could not be a load, and were left out.',
+    },
+    backends.map(backend => [backendLabels(backend), board.totals(backend.slot).loadValuesRefused]),
+  );
+  out.family(
     { name: 'leaseway_backend_state', type: 'gauge', help: '1 for the state that the backend is in.' },
     backends.flatMap(backend =>
       BACKEND_STATES.map((state): [Labels, number] => [

@@ -10,10 +10,11 @@ import { pickerFactory } from '../../plan/balance/pickers.ts';
 import { learns } from '../../plan/balance/strategies.ts';
 import { type LeaseCarrier, leaseCarrier } from '../../plan/lease/carrier.ts';
 import type { LeaseTerms } from '../../plan/lease/lease.ts';
-import { BackendState, type DecisionReader } from '../../scoreboard/ports.ts';
+import { BackendState, type DecisionReader, type WorkerLedger } from '../../scoreboard/ports.ts';
 import { Gate } from './gate.ts';
 import { Learning } from './learning.ts';
 import { Member } from './member.ts';
+import { OrcaIntake } from './orca-intake.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { WaitingLine } from './waiting-line.ts';
 
@@ -22,6 +23,7 @@ export interface ClusterTools {
   readonly random: Random;
   readonly log: Log;
   readonly decisions: DecisionReader;
+  readonly ledger: Pick<WorkerLedger, 'reported'>;
   /** Data-plane threads: each has its share of the waiting line. */
   readonly workers: number;
 }
@@ -34,6 +36,7 @@ export class Cluster {
   #config: ClusterConfig;
   #carrier: LeaseCarrier | null = null;
   #terms: LeaseTerms | null = null;
+  #orca: OrcaIntake | null = null;
   #byId = new Map<string, Member>();
   #bySlot = new Map<number, Member>();
   readonly #gate: Gate;
@@ -70,6 +73,11 @@ export class Cluster {
     return this.#terms;
   }
 
+  /** Null where backends do not report their load with answers. */
+  get orca(): OrcaIntake | null {
+    return this.#orca;
+  }
+
   /** Its policy places by the key of a request. */
   get keyed(): boolean {
     const { policy } = this.#config.balance;
@@ -97,6 +105,8 @@ export class Cluster {
     this.#carrier = sticky === undefined ? null : leaseCarrier(sticky, entry.name);
     this.#terms =
       sticky === undefined ? null : { type: sticky.type, termMs: sticky.term, rememberMs: sticky.remember };
+    const orca = entry.config.signals.find(source => source.orca !== undefined)?.orca;
+    this.#orca = orca === undefined ? null : new OrcaIntake(orca, this.#tools.ledger);
     this.line.capacity = Math.ceil(entry.config.limits.queue / workers);
     // Every worker sees its own share of the requests; the floor is shared out.
     this.retries.configure(entry.config.retry.budget, entry.config.retry.min_per_second / workers);
@@ -112,6 +122,7 @@ export class Cluster {
         known.slotGeneration === fresh.slotGeneration;
       const member = same ? known : fresh;
       if (same) known.update(backend);
+      member.orca = this.#orca;
       this.#byId.set(backend.id, member);
       this.#bySlot.set(backend.slot, member);
     }

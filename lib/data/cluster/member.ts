@@ -7,6 +7,7 @@ import type { BackendEntry, ClusterEntry } from '../../orders/snapshot.ts';
 import type { Upstream } from '../ports.ts';
 import { createUpstream, upstreamKey } from '../upstream/create.ts';
 import { HttpProxyTunnels } from '../websocket/http-proxy-tunnels.ts';
+import type { OrcaIntake } from './orca-intake.ts';
 import type { Seat } from './seat.ts';
 
 export interface MemberTools {
@@ -25,6 +26,8 @@ export class Member {
   readonly scheme: 'http' | 'https';
   /** Changes with anything that matters to open connections. */
   readonly key: string;
+  /** Where its load reports go; null when its cluster does not use them. The cluster sets it. */
+  orca: OrcaIntake | null = null;
   /** Where its cluster learns of it; null when the policy learns nothing. The cluster sets it. */
   seat: Seat | null = null;
   #entry: BackendEntry;

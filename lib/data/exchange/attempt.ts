@@ -92,9 +92,11 @@ export class Attempt implements AnswerSink {
   }
 
   /** Somebody else carries the answer, which has begun: the account is closed with it. */
-  answeredElsewhere(status: number): void {
+  answeredElsewhere(head: AnswerHead): void {
+    const { status } = head;
     this.status = status;
     this.#headMs = this.#clock.monotonicMs();
+    this.member.orca?.heard(this.member, head.fields);
     this.#settle(outcomeOf(status), '');
   }
 
@@ -129,6 +131,7 @@ export class Attempt implements AnswerSink {
   head(head: AnswerHead): void {
     this.status = head.status;
     this.#headMs = this.#clock.monotonicMs();
+    this.member.orca?.heard(this.member, head.fields);
     this.#owner.answerHead(head);
   }
 
@@ -142,6 +145,7 @@ export class Attempt implements AnswerSink {
   }
 
   end(trailers?: Fields): void {
+    if (trailers !== undefined) this.member.orca?.heard(this.member, trailers);
     this.#settle(outcomeOf(this.status), '');
     this.#owner.answerEnd(trailers);
   }
@@ -149,6 +153,7 @@ export class Attempt implements AnswerSink {
   upgraded(head: AnswerHead, socket: Duplex, rest: Uint8Array): void {
     this.status = head.status;
     this.#headMs = this.#clock.monotonicMs();
+    this.member.orca?.heard(this.member, head.fields);
     this.#settle(Outcome.success, '');
     this.#owner.answerUpgraded(head, socket, rest);
   }

@@ -75,7 +75,7 @@ export class Exchange implements RequestSink, AttemptsOwner {
   #toCluster(session: Session): void {
     const { cluster } = session;
     this.account.cluster = cluster.name;
-    const out = outbound(this.#plane, this.incoming, this.#routed!, cluster.carrier);
+    const out = outbound(this.#plane, this.incoming, this.#routed!, cluster);
     if ('code' in out) return this.#reject(out);
     this.account.target = out.target;
     this.#attempts = new Attempts(this, this.#plane, session, out);
@@ -137,7 +137,10 @@ export class Exchange implements RequestSink, AttemptsOwner {
     const lease = session.leaseToSend(this.incoming.connection.tls !== null);
     const { answerEdits } = this.#routed!.route;
     const { answers } = this.#plane.compiled;
-    return answers.forward(head, member.version, answerEdits, session.cluster.carrier, lease);
+    const { cluster } = session;
+    const fields = answers.forward(head, member.version, answerEdits, cluster.carrier, lease);
+    cluster.orca?.stripHead(fields);
+    return fields;
   }
 
   answerData(chunk: Uint8Array): void {
@@ -153,7 +156,8 @@ export class Exchange implements RequestSink, AttemptsOwner {
 
   answerEnd(trailers?: Fields): void {
     this.phases.leave();
-    this.#reply.end(trailers);
+    const { orca } = this.#attempts!.session.cluster;
+    this.#reply.end(trailers === undefined || orca === null ? trailers : orca.strip(trailers));
   }
 
   answerUpgraded(head: AnswerHead, socket: Duplex, rest: Uint8Array): void {

@@ -3,8 +3,8 @@
 import type { Fields, MutableFields } from '../../core/fields.ts';
 import { fieldValue } from '../../core/fields.ts';
 import { hash32 } from '../../core/hash.ts';
-import type { LeaseCarrier } from '../../plan/lease/carrier.ts';
 import { removeParameter } from '../../plan/lease/query.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import { isGrpc, parseGrpcTimeoutMs } from '../hygiene/grpc.ts';
 import type { Caller } from '../hygiene/request-fields.ts';
 import type { Incoming, Reason } from '../ports.ts';
@@ -80,7 +80,7 @@ export function outbound(
   plane: Plane,
   incoming: Incoming,
   routed: Routed,
-  carrier: LeaseCarrier | null,
+  { carrier, orca }: Pick<Cluster, 'carrier' | 'orca'>,
 ): Outbound | Reason {
   const { route, target, caller } = routed;
   const { head, connection } = incoming;
@@ -97,6 +97,7 @@ export function outbound(
     carrier,
   );
   if (!Array.isArray(fields)) return fields as Reason;
+  orca?.ask(fields);
   const query = carrier?.by === 'query' ? removeParameter(target.query, carrier.name) : target.query;
   return { target: path + query, host: route.host ?? host, fields };
 }

@@ -49,7 +49,7 @@ export class ProxiedTunnel {
   }
 
   #answered(head: AnswerHead): Fields {
-    this.#attempt.answeredElsewhere(head.status);
+    this.#attempt.answeredElsewhere(head);
     const fields = this.#owner.tunnelAnswered(head);
     if (head.status === 101) {
       this.#watched = true;

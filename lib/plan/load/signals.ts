@@ -3,6 +3,8 @@
 // A faulty source costs its reading and nothing else: every value here has been checked (finite, in range), and every
 // value says how old it is, so that one who reads it can trust it less as it ages.
 
+import type { SignalKind } from '../../core/signal-kinds.ts';
+
 /** How a reading came: with an answer, on an ORCA stream, from an agent on its port, or read from a metrics page. */
 export type SignalSource = 'orca' | 'orca_stream' | 'agent_check' | 'scrape';
 
@@ -14,7 +16,7 @@ export interface Reading {
 }
 
 /** The latest of each kind; null where no source has ever said it. Where several do, the one that was heard last. */
-export interface BackendSignals {
+export interface BackendSignals extends Readonly<Record<SignalKind, Reading | null>> {
   /** Share of its processors in use; may exceed 1 where a backend has less than it uses. */
   readonly cpu: Reading | null;
   /** Share of its memory in use, 0..1. */
@@ -33,24 +35,10 @@ export interface BackendSignals {
   readonly errorsPerSecond: Reading | null;
 }
 
-export type SignalKind = keyof BackendSignals;
-
 /** Asked by cluster and backend; the answer changes as readings come, so do not keep it. Never throws. */
 export interface SignalView {
   of(cluster: string, backend: string): BackendSignals;
 }
-
-export const SIGNAL_KINDS = [
-  'cpu',
-  'memory',
-  'network',
-  'disk',
-  'application',
-  'inFlight',
-  'capacity',
-  'requestsPerSecond',
-  'errorsPerSecond',
-] as const satisfies readonly SignalKind[];
 
 /** A backend that has said nothing. */
 export const NO_SIGNALS: BackendSignals = Object.freeze({
@@ -64,20 +52,3 @@ export const NO_SIGNALS: BackendSignals = Object.freeze({
   requestsPerSecond: null,
   errorsPerSecond: null,
 });
-
-/** Most a value of each kind is believed to be; what is above is refused. Shares over 1 are overload, over 100 nonsense. */
-export const SIGNAL_LIMITS: Readonly<Record<SignalKind, number>> = {
-  cpu: 100,
-  memory: 1,
-  network: 100,
-  disk: 1,
-  application: 100,
-  inFlight: 1e6,
-  capacity: 1e6,
-  requestsPerSecond: 1e7,
-  errorsPerSecond: 1e7,
-};
-
-/** True for a value that may be believed: finite, not negative, within its limit. */
-export const isBelievable = (kind: SignalKind, value: number): boolean =>
-  value >= 0 && value <= SIGNAL_LIMITS[kind];

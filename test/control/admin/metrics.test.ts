@@ -29,6 +29,8 @@ const input = (more: Partial<MetricsInput> = {}): MetricsInput => ({
       latencySumMs: 99,
       bytesIn: 0,
       bytesOut: 0,
+      loadReports: 4,
+      loadValuesRefused: 1,
     }),
   },
   process: {

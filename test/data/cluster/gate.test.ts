@@ -15,11 +15,11 @@ function setUp() {
   const clock = new FakeClock();
   const board = createScoreboard({ workers: 1, slots: 4, tokenBuckets: 64, clientCells: 64 });
   const control = attachControl(board, clock);
-  const { decisions } = attachWorker(board, 0, clock);
+  const { decisions, ledger } = attachWorker(board, 0, clock);
   const backends = IDS.map((id, slot) => ({ ...backendEntry(`http://127.0.0.1:${slot + 1}`), id, slot }));
   const cluster = new Cluster(
     { ...clusterEntry(), backends },
-    { clock, random: seededRandom(1), log: silentLog, decisions, workers: 1 },
+    { clock, random: seededRandom(1), log: silentLog, decisions, ledger, workers: 1 },
   );
   const publish = (
     gated: readonly string[],

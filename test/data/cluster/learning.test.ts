@@ -32,7 +32,7 @@ function setUp() {
     })),
   });
   const cluster = new Cluster(entry([], {}), {
-    ...{ clock, random: seededRandom(1), log: silentLog, decisions, workers: 1 },
+    ...{ clock, random: seededRandom(1), log: silentLog, decisions, ledger, workers: 1 },
   });
   /** Snapshot and decisions, as the control plane sends both. */
   const use = (backends: readonly Backend[], config: Record<string, unknown> = {}): void => {

@@ -44,6 +44,8 @@ export const PRODUCED: Readonly<Record<ErrorCode, string | { readonly never: str
   UNAUTHORIZED: { never: 'of the admin API' },
   NOT_FOUND: { never: 'of the admin API' },
   CONFLICT: { never: 'of the admin API' },
+  STORE_UNAVAILABLE: { never: 'of the control plane: a request asks no store' },
+  STORE_BUSY: { never: 'of the control plane: a request asks no store' },
   UNREACHABLE: { never: 'of the CLI' },
 };
 

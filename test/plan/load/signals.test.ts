@@ -1,13 +1,8 @@
 // Which values may be believed.
 
 import t from 'tap';
-import {
-  isBelievable,
-  NO_SIGNALS,
-  SIGNAL_KINDS,
-  SIGNAL_LIMITS,
-  type SignalView,
-} from '../../../lib/plan/load/signals.ts';
+import { isBelievable, SIGNAL_KINDS, SIGNAL_LIMITS } from '../../../lib/core/signal-kinds.ts';
+import { NO_SIGNALS, type SignalView } from '../../../lib/plan/load/signals.ts';
 
 t.test('every kind takes zero and its limit, and nothing that is no load', async t => {
   for (const kind of SIGNAL_KINDS) {
