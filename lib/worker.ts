@@ -7,6 +7,7 @@ import { IdSource } from './core/ids.ts';
 import { forwardingLog, type Log } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import { Departure } from './data/departure.ts';
+import { Descriptors } from './data/descriptors.ts';
 import { Listeners } from './data/listeners.ts';
 import { DataPlane } from './data/plane.ts';
 import type { Order, Report, WorkerBirth, WorkerCommand, WorkerNotice } from './orders/messages.ts';
@@ -28,13 +29,15 @@ const spans = new SpanSender(clock, ledger);
 const tracer = new SamplingTracer(new IdSource(), span => spans.push(span), { recording: false, sample: 0 });
 let log: Log = createLog({ level: 'info', format: 'text' });
 const currentLog = forwardingLog(() => log, { worker: birth.row });
+const descriptors = new Descriptors(clock, currentLog);
 const plane = new DataPlane({
   ...{ clock, random: systemRandom, log: currentLog, ledger, clients, decisions, tracer },
   row: birth.row,
   workers: birth.workers,
+  descriptors,
 });
 const listeners = new Listeners(
-  { handler: plane, clock, log: currentLog, ledger, clients, workers: birth.workers },
+  { handler: plane, clock, log: currentLog, ledger, clients, descriptors },
   birth.inherited,
   birth.ports,
   birth.exclusive,
@@ -132,6 +135,7 @@ let upstreamConnections = 0;
 ledger.heartbeat();
 setInterval(() => {
   ledger.heartbeat();
+  descriptors.beat();
   const open = plane.upstreamConnections();
   ledger.add('upstreamConnections', open - upstreamConnections);
   upstreamConnections = open;

@@ -8,6 +8,7 @@ import type { ListeningSocket } from '../orders/messages.ts';
 import type { ListenerEntry, Snapshot } from '../orders/snapshot.ts';
 import type { ClientLedger, WorkerLedger } from '../scoreboard/ports.ts';
 import { hashSeed } from './compile.ts';
+import type { Descriptors } from './descriptors.ts';
 import { Listener } from './listener/listener.ts';
 import { probeAddress } from './listener/probe.ts';
 import type { RequestHandler } from './ports.ts';
@@ -18,7 +19,7 @@ export interface ListenerTools {
   readonly log: Log;
   readonly ledger: WorkerLedger;
   readonly clients: ClientLedger;
-  readonly workers: number;
+  readonly descriptors?: Descriptors | undefined;
 }
 
 export interface ListenFailure {
@@ -153,7 +154,7 @@ export class Listeners {
     const meant = given === undefined ? address : address.replace(/:0$/, `:${given}`);
     const bound: Bound[] = [];
     for (const source of sources) {
-      const { clock, log, ledger, clients, handler, workers } = this.#tools;
+      const { clock, log, ledger, clients, handler, descriptors } = this.#tools;
       const listener = new Listener({
         // The entry stays as it is: what is bound to its address, such as TLS sessions, is the same for all workers.
         entry,
@@ -166,7 +167,7 @@ export class Listeners {
         log,
         ledger,
         clients,
-        workers,
+        descriptors,
         seed: hashSeed(snapshot),
         nextConnectionId: () => this.#nextId++,
       });

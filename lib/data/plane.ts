@@ -9,6 +9,7 @@ import type { Snapshot } from '../orders/snapshot.ts';
 import type { ClientLedger, DecisionReader, WorkerLedger } from '../scoreboard/ports.ts';
 import type { AccessLog, Tracer } from '../telemetry/emit.ts';
 import { type Compiled, compile } from './compile.ts';
+import type { Descriptors } from './descriptors.ts';
 import { refusalRecord } from './exchange/account.ts';
 import { Exchange } from './exchange/exchange.ts';
 import type { Plane } from './exchange/plane.ts';
@@ -27,6 +28,7 @@ export interface PlaneTools {
   readonly row: number;
   /** Worker threads in all. */
   readonly workers: number;
+  readonly descriptors?: Descriptors | undefined;
 }
 
 export class DataPlane implements Plane, RequestHandler {
@@ -43,6 +45,7 @@ export class DataPlane implements Plane, RequestHandler {
   accessLog: AccessLog | null = null;
   draining = false;
   readonly #workers: number;
+  readonly #descriptors: Descriptors | undefined;
   readonly #exchanges = new Set<Exchange>();
   readonly #released: Disposable;
   #compiled: Compiled | null = null;
@@ -56,6 +59,7 @@ export class DataPlane implements Plane, RequestHandler {
     this.decisions = tools.decisions;
     this.tracer = tools.tracer;
     this.#workers = tools.workers;
+    this.#descriptors = tools.descriptors;
     this.timers = new CoarseTimers(tools.clock);
     this.tunnels = new TunnelRegistry(tools.clock, tools.row);
     this.#released = tools.ledger.onReleased(() => this.#wakeLines());
@@ -80,6 +84,7 @@ export class DataPlane implements Plane, RequestHandler {
       ids,
       ledger,
       workers: this.#workers,
+      descriptors: this.#descriptors,
     });
     this.#wakeLines();
   }

@@ -52,5 +52,6 @@ function clientLedger(board: Scoreboard, row: number, clock: Clock, random: Rand
     enter: (listener, client, maxTotal, maxPerClient) =>
       counts.enter(listener, client, maxTotal, maxPerClient),
     leave: (listener, client) => counts.leave(listener, client),
+    connections: () => counts.connections(),
   };
 }

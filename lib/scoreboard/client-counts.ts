@@ -9,12 +9,14 @@
 // A bound over all workers is kept as in permits.ts: announce in the own row, then count. Who comes last sees all.
 
 import { mix32 } from '../core/hash.ts';
-import { type Cells, rowStart } from './layout.ts';
+import { type Cells, ROW, rowStart } from './layout.ts';
 import { sumRows } from './permits.ts';
+import { WORKER_GAUGES } from './ports.ts';
 
 /** Two cache lines of keys. At half load a window is full about never; then the client is admitted uncounted. */
 const WINDOW = 32;
 const NONE = -1;
+const CONNECTIONS = WORKER_GAUGES.indexOf('connections');
 
 export class ClientCounts {
   readonly #cells: Cells;
@@ -51,6 +53,10 @@ export class ClientCounts {
     const cell = this.#find(this.#row, keyOf(listener, client));
     if (cell !== NONE && Atomics.load(this.#cells.i32, cell) > 0) this.#leaveCell(cell);
     Atomics.sub(this.#cells.i32, this.#listenerCell(this.#row, listener), 1);
+  }
+
+  connections(): number {
+    return sumRows(this.#cells, this.#first + ROW.gauges + CONNECTIONS);
   }
 
   #total(listener: number): number {

@@ -95,6 +95,8 @@ export interface ClientLedger {
    */
   enter(listener: number, client: number, maxTotal: number, maxPerClient: number): boolean;
   leave(listener: number, client: number): void;
+  /** Of clients, open right now at all listeners of all workers: the sum of their gauges. */
+  connections(): number;
 }
 
 /** Per worker; those before the line are gauges (zeroed when the worker dies), the others only rise. */

@@ -5,7 +5,8 @@
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { BroadcastChannel, Worker, type WorkerOptions } from 'node:worker_threads';
 
-export type Act = 'exit' | 'throw' | 'hang' | 'measure';
+/** `hoard`: opens files until there is no descriptor left, `release`: closes them. */
+export type Act = 'exit' | 'throw' | 'hang' | 'measure' | 'hoard' | 'release';
 
 export interface HookOrder {
   readonly thread: string;

@@ -35,6 +35,8 @@ export interface LeasewayOptions {
   readonly args?: readonly string[];
   /** Threads that obey `hook` and `measure`. */
   readonly hooked?: boolean;
+  /** Limit of open files, soft and hard. */
+  readonly openFiles?: number;
 }
 
 export class Leaseway implements AsyncDisposable {
@@ -59,7 +61,9 @@ export class Leaseway implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), 'leaseway-test-'));
     writeConfig(folder, options);
     const script = options.hooked ? HOOKED : BIN;
-    const child = spawn(process.execPath, [script, 'run', folder, '--json', ...(options.args ?? [])], {
+    const limited = options.openFiles === undefined ? [] : ['prlimit', `--nofile=${options.openFiles}`];
+    const [program, ...words] = [...limited, process.execPath, script, 'run', folder, '--json'];
+    const child = spawn(program!, [...words, ...(options.args ?? [])], {
       stdio: ['ignore', 'pipe', 'pipe', ...(options.hooked ? (['ipc'] as const) : [])],
       env: { ...process.env, NO_COLOR: '1', ...options.env },
     });

@@ -120,7 +120,12 @@ export interface Harness {
   until(holds: () => boolean): Promise<void>;
 }
 
-export const openLedger: ClientLedger = { takeToken: () => 0, enter: () => true, leave: () => {} };
+export const openLedger: ClientLedger = {
+  takeToken: () => 0,
+  enter: () => true,
+  leave: () => {},
+  connections: () => 0,
+};
 
 /** Answers 200 with a short body once the request is complete. */
 export function answerOk({ incoming, sink }: Exchange): void {

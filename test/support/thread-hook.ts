@@ -1,5 +1,6 @@
 // Stands in for a thread's entry: listens for orders of the test, then runs the real one.
 
+import { closeSync, openSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { BroadcastChannel } from 'node:worker_threads';
@@ -9,6 +10,7 @@ const [entry, name] = process.argv.slice(2) as [string, string];
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
+const hoarded: number[] = [];
 const channel = new BroadcastChannel('leaseway-test-hook');
 channel.unref();
 channel.onmessage = message => {
@@ -20,8 +22,18 @@ channel.onmessage = message => {
     setImmediate(() => {
       throw new Error('thrown by the test');
     });
+  if (order.act === 'hoard') hoard();
+  if (order.act === 'release') for (const fd of hoarded.splice(0)) closeSync(fd);
   if (order.act === 'measure') channel.postMessage({ measure: measure() });
 };
+
+function hoard(): void {
+  try {
+    for (;;) hoarded.push(openSync('/dev/null', 'r'));
+  } catch {
+    // There is none left.
+  }
+}
 
 function measure(): Measure {
   collect();

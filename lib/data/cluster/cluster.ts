@@ -11,6 +11,7 @@ import { learns } from '../../plan/balance/strategies.ts';
 import { type LeaseCarrier, leaseCarrier } from '../../plan/lease/carrier.ts';
 import type { LeaseTerms } from '../../plan/lease/lease.ts';
 import { BackendState, type DecisionReader, type WorkerLedger } from '../../scoreboard/ports.ts';
+import type { Descriptors } from '../descriptors.ts';
 import { Gate } from './gate.ts';
 import { Learning } from './learning.ts';
 import { Member } from './member.ts';
@@ -26,6 +27,7 @@ export interface ClusterTools {
   readonly ledger: Pick<WorkerLedger, 'reported'>;
   /** Data-plane threads: each has its share of the waiting line. */
   readonly workers: number;
+  readonly descriptors?: Descriptors | undefined;
 }
 
 export class Cluster {

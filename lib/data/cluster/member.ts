@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
 import type { BackendEntry, ClusterEntry } from '../../orders/snapshot.ts';
+import type { Descriptors } from '../descriptors.ts';
 import type { Upstream } from '../ports.ts';
 import { createUpstream, upstreamKey } from '../upstream/create.ts';
 import { HttpProxyTunnels } from '../websocket/http-proxy-tunnels.ts';
@@ -14,6 +15,7 @@ export interface MemberTools {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly descriptors?: Descriptors | undefined;
 }
 
 export class Member {

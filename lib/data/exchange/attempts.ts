@@ -78,8 +78,8 @@ export class Attempts implements PlacementOwner {
     this.#attempt = attempt;
     phases.enter(this.#headTimeoutMs(), Phase.head);
     const head = this.#upstreamHead(member, attempt);
-    const { tunnels } = member;
-    if (head.protocol !== '' && incoming.head.version !== '2' && tunnels !== null) {
+    const tunnels = head.protocol === '' || incoming.head.version === '2' ? null : member.tunnels;
+    if (tunnels !== null) {
       const carried = new ProxiedTunnel(plane, this.#owner, attempt, { member, account });
       return carried.open(tunnels, incoming, head, this.#headTimeoutMs());
     }

@@ -11,13 +11,13 @@ import type { Log } from '../../core/log.ts';
 import type { ListeningSocket } from '../../orders/messages.ts';
 import type { ListenerEntry } from '../../orders/snapshot.ts';
 import type { ClientLedger, WorkerLedger } from '../../scoreboard/ports.ts';
+import { type Descriptors, descriptorOf } from '../descriptors.ts';
 import { Http1Server } from '../http1/node/server.ts';
 import { Http2Server } from '../http2/server.ts';
 import type { ClientConnection, ClientTls, RequestHandler } from '../ports.ts';
 import { parseAddress } from './address.ts';
 import { Admission } from './admission.ts';
 import { DrainPacer } from './drain.ts';
-import { connectionBudget, openFilesLimit } from './fd-limit.ts';
 import { PREFACE_BYTES, protocolOf } from './first-bytes.ts';
 import { lingeringClose } from './linger.ts';
 import { peek } from './peek.ts';
@@ -31,6 +31,8 @@ import { TlsFront } from './tls-front.ts';
 const TCP_KEEPALIVE_MS = 30_000;
 /** While draining an idle connection is kept this long unless the caller says otherwise. */
 const DRAIN_IDLE_MS = 1000;
+/** While descriptors are short an idle client connection is kept no longer than this. */
+const SHORT_KEEP_ALIVE_MS = 5000;
 /** A failing accept() is told at most this often. */
 const ACCEPT_ERROR_LOG_MS = 5000;
 
@@ -50,8 +52,8 @@ export interface ListenerOptions {
   readonly index: number;
   /** Keys the hash of client addresses; the same in all workers. */
   readonly seed?: number;
-  /** Data-plane threads: they share the process's descriptors. */
-  readonly workers?: number;
+  /** Of the process; left out where they are not bounded. */
+  readonly descriptors?: Descriptors | undefined;
   /** Draws ids unique within the worker; shared by its listeners. */
   readonly nextConnectionId: () => number;
 }
@@ -67,6 +69,7 @@ export class Listener {
   /** Completes the description of a connection whose TLS handshake runs. */
   readonly #describers = new WeakMap<Socket, (tls: ClientTls) => ClientConnection>();
   #entry: ListenerEntry;
+  #limits: RequestLimits;
   #proxies: NetworkSet;
   #tls: TlsFront | null;
   #server: net.Server | null = null;
@@ -77,6 +80,7 @@ export class Listener {
   constructor(options: ListenerOptions) {
     this.#options = options;
     const { limits, handler, clock, log, ledger } = options;
+    this.#limits = limits;
     this.#env = { limits, drainIdleMs: DRAIN_IDLE_MS, handler, clock, log, ledger };
     this.#http1 = new Http1Server(this.#env);
     this.#http2 = new Http2Server(this.#env);
@@ -107,10 +111,7 @@ export class Listener {
       keepAlive: true,
       keepAliveInitialDelay: TCP_KEEPALIVE_MS,
     });
-    // Admission refuses politely what the configuration bounds; this is the process's own last line.
-    server.maxConnections = connectionBudget(openFilesLimit(), this.#options.workers);
     server.on('connection', socket => this.#accept(socket));
-    server.on('drop', () => this.#options.ledger.add('connectionsRefused', 1));
     this.#server = server;
     return new Promise((resolve, reject) => {
       server.once('error', reject);
@@ -138,6 +139,7 @@ export class Listener {
     this.#tls = this.#front(entry, ticketKeys);
     this.#proxies = new NetworkSet(entry.config.proxy_protocol_from);
     this.#entry = entry;
+    this.#limits = limits;
     this.#env.limits = limits;
   }
 
@@ -172,6 +174,7 @@ export class Listener {
     socket.on('error', () => {});
     const { config } = this.#entry;
     const peer = normaliseAddress(socket.remoteAddress ?? '');
+    if (!this.#welcome(socket, peer)) return;
     if (config.proxy_protocol === 'off') return this.#admit(socket, peer, null);
     if (!this.#proxies.has(peer)) return this.#drop(socket, peer, 'the peer may not send a PROXY header');
     peek<ProxiedClient>(
@@ -186,18 +189,11 @@ export class Listener {
 
   #admit(socket: Socket, peer: string, proxied: ProxiedClient): void {
     const { config } = this.#entry;
-    const { ledger, nextConnectionId } = this.#options;
-    const address = proxied?.address ?? peer;
-    const place = this.#admission.enter(address, config);
-    const describe = (tls: ClientTls | null): ClientConnection => ({
-      id: nextConnectionId(),
-      remoteAddress: address,
-      remotePort: proxied?.port ?? socket.remotePort ?? 0,
-      localPort: proxied?.localPort ?? socket.localPort ?? 0,
-      listener: config.address,
-      tls,
-    });
-    if (place === null) return this.#refuse(socket, describe(null));
+    const { ledger } = this.#options;
+    const place = this.#admission.enter(proxied?.address ?? peer, config);
+    const describe = (tls: ClientTls | null): ClientConnection => this.#describe(socket, peer, proxied, tls);
+    if (place === null)
+      return this.#refuse(socket, describe(null), 'max_connections or max_connections_per_client');
     ledger.add('connectionsAccepted', 1);
     ledger.add('connections', 1);
     this.#open.set(socket, null);
@@ -212,6 +208,17 @@ export class Listener {
       this.#describers.set(socket, describe);
       this.#tls.accept(socket);
     }
+  }
+
+  #describe(socket: Socket, peer: string, proxied: ProxiedClient, tls: ClientTls | null): ClientConnection {
+    return {
+      id: this.#options.nextConnectionId(),
+      remoteAddress: proxied?.address ?? peer,
+      remotePort: proxied?.port ?? socket.remotePort ?? 0,
+      localPort: proxied?.localPort ?? socket.localPort ?? 0,
+      listener: this.#entry.config.address,
+      tls,
+    };
   }
 
   #servePlain(socket: Socket, connection: ClientConnection): void {
@@ -244,9 +251,24 @@ export class Listener {
 
   // ---- those that stay out
 
-  #refuse(socket: Socket, connection: ClientConnection): void {
+  /** False when the process has no descriptor to spare for this one, which is then dealt with. */
+  #welcome(socket: Socket, peer: string): boolean {
+    const { descriptors, clients, ledger } = this.#options;
+    if (descriptors === undefined) return true;
+    const welcome = descriptors.welcome(descriptorOf(socket), clients.connections());
+    if (welcome === 'admit') return true;
+    if (welcome === 'refuse')
+      this.#refuse(socket, this.#describe(socket, peer, null, null), 'the limit of open files');
+    else {
+      ledger.add('connectionsRefused', 1);
+      socket.destroy();
+    }
+    return false;
+  }
+
+  #refuse(socket: Socket, connection: ClientConnection, detail: string): void {
     this.#options.ledger.add('connectionsRefused', 1);
-    const refused = refusal('TOO_MANY_CONNECTIONS', 'max_connections or max_connections_per_client');
+    const refused = refusal('TOO_MANY_CONNECTIONS', detail);
     this.#options.handler.refused(connection, { code: refused.code, detail: refused.detail }, refused.status);
     if (this.#tls !== null) return void socket.destroy();
     socket.write(refusalBytes(refused), 'latin1');
@@ -274,9 +296,14 @@ export class Listener {
   // ---- time
 
   #scheduleSweep(): void {
-    const { clock } = this.#options;
+    const { clock, descriptors } = this.#options;
     this.#sweep = clock.after(sweepIntervalMs(this.#env.limits), () => {
       const now = clock.monotonicMs();
+      const limits = this.#limits;
+      this.#env.limits =
+        descriptors?.short === true
+          ? { ...limits, keep_alive: Math.min(limits.keep_alive, SHORT_KEEP_ALIVE_MS) }
+          : limits;
       for (const session of this.#open.values()) session?.sweep(now);
       if (this.#server !== null || this.#open.size > 0) this.#scheduleSweep();
       else this.#sweep = null;

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { BackendEntry, ClusterEntry } from '../../orders/snapshot.ts';
+import type { Descriptors } from '../descriptors.ts';
 import type { Upstream } from '../ports.ts';
 import { AutoUpstream } from './auto.ts';
 import { type Dial, Dialer, type Endpoint } from './dial.ts';
@@ -13,6 +14,7 @@ import { Http2Upstream } from './http2.ts';
 export interface UpstreamTools {
   readonly clock: Clock;
   readonly log: Log;
+  readonly descriptors?: Descriptors | undefined;
 }
 
 /** Where and how a backend is reached. */
@@ -33,7 +35,7 @@ export function endpointOf(cluster: ClusterEntry, backend: BackendEntry): Endpoi
 export function createUpstream(cluster: ClusterEntry, backend: BackendEntry, tools: UpstreamTools): Upstream {
   const endpoint = endpointOf(cluster, backend);
   const { protocol, limits, timeouts } = cluster.config;
-  const dialer = new Dialer(endpoint, tools.clock);
+  const dialer = new Dialer(endpoint, tools.clock, tools.descriptors);
   const common = {
     origin: new URL(backend.url).origin,
     connections: limits.connections,

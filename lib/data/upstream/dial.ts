@@ -8,6 +8,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
 import type { Clock } from '../../core/clock.ts';
 import { isOurLack, LeasewayError, messageOf } from '../../core/errors.ts';
+import { type Descriptors, descriptorOf } from '../descriptors.ts';
 
 /** What a half-open peer costs: after this much silence the kernel probes it, a second apart, ten times. */
 const TCP_KEEP_ALIVE_MS = 10_000;
@@ -38,14 +39,16 @@ export type Dial = (done: Dialed) => void;
 export class Dialer {
   readonly #endpoint: Endpoint;
   readonly #clock: Clock;
+  readonly #descriptors: Descriptors | undefined;
   #context: SecureContext | null = null;
   /** The newest TLS session: the next handshake is shorter. */
   #session: Buffer | null = null;
   #open = 0;
 
-  constructor(endpoint: Endpoint, clock: Clock) {
+  constructor(endpoint: Endpoint, clock: Clock, descriptors?: Descriptors) {
     this.#endpoint = endpoint;
     this.#clock = clock;
+    this.#descriptors = descriptors;
   }
 
   /** Sockets that are open or being opened. */
@@ -62,7 +65,8 @@ export class Dialer {
       queueMicrotask(() => done(new LeasewayError('TLS_FAILED', messageOf(error)), null));
       return;
     }
-    new Dialing(socket, this.#endpoint, this.#clock, done);
+    const dialing = new Dialing(socket, this.#endpoint, this.#clock, done);
+    if (this.#descriptors !== undefined) dialing.within(this.#descriptors);
     this.#open += 1;
     socket.once('close', () => {
       this.#open -= 1;
@@ -120,6 +124,19 @@ class Dialing {
     socket.once('close', () =>
       this.#finish(new LeasewayError('CONNECT_FAILED', `${this.#where} closed at once`)),
     );
+  }
+
+  /** Gives up what got a descriptor that is kept for others; one has it at once when there is no name to look up. */
+  within(descriptors: Descriptors): void {
+    const look = (): void => {
+      if (this.#over || descriptors.mayDial(descriptorOf(this.#socket))) return;
+      this.#finish(
+        new LeasewayError('TOO_MANY_CONNECTIONS', `${this.#where}: few file descriptors are left`),
+      );
+    };
+    // Node opens the socket in the next tick.
+    process.nextTick(look);
+    this.#socket.prependOnceListener('connect', look);
   }
 
   get #where(): string {

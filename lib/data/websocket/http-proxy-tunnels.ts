@@ -8,10 +8,11 @@ import type { Clock } from '../../core/clock.ts';
 import type { Fields } from '../../core/fields.ts';
 import type { Random } from '../../core/random.ts';
 import type { BackendEntry, ClusterEntry } from '../../orders/snapshot.ts';
+import type { Descriptors } from '../descriptors.ts';
 import type { AnswerHead, UpstreamHead } from '../ports.ts';
 import { endpointOf } from '../upstream/create.ts';
 import { type Dialed, Dialer } from '../upstream/dial.ts';
-import { loadHttpProxy } from './http-proxy.ts';
+import { httpProxy } from './http-proxy.ts';
 import { HttpProxyTunnel } from './http-proxy-tunnel.ts';
 
 export interface TunnelRequest {
@@ -32,6 +33,7 @@ export interface TunnelRequest {
 export interface TunnelTools {
   readonly clock: Clock;
   readonly random: Random;
+  readonly descriptors?: Descriptors | undefined;
 }
 
 /** http-proxy takes a request; this is all it reads of one. */
@@ -57,10 +59,10 @@ export class HttpProxyTunnels {
   constructor(cluster: ClusterEntry, backend: BackendEntry, tools: TunnelTools) {
     const endpoint = endpointOf(cluster, backend);
     this.#tools = tools;
-    this.#dialer = new Dialer(endpoint, tools.clock);
+    this.#dialer = new Dialer(endpoint, tools.clock, tools.descriptors);
     // The dialer does TLS, so to http-proxy it is plain HTTP in any case.
     this.#target = { protocol: 'http:', host: endpoint.host, port: endpoint.port };
-    this.#proxy = loadHttpProxy().createProxyServer({});
+    this.#proxy = httpProxy.createProxyServer({});
     this.#proxy.on('proxyReqWs', (handshake: ClientRequest, request: unknown) => {
       if (request instanceof ProxiedRequest) request.tunnel.dispatched(handshake);
     });

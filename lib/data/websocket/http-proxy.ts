@@ -2,11 +2,13 @@
 //
 // It keeps a reference to util._extend as it is loaded and calls it for every connection, which prints DEP0060 once.
 // Object.assign does the same; it stands in while the module loads, and nobody else can see it.
+//
+// Loaded with its importer, at a worker's start: at the first WebSocket there may be no descriptor left to read it with.
 
 import { createRequire } from 'node:module';
 import type HttpProxy from 'http-proxy';
 
-export function loadHttpProxy(): typeof HttpProxy {
+function load(): typeof HttpProxy {
   const require = createRequire(import.meta.url);
   const util = require('node:util') as { _extend: unknown };
   const original = util._extend;
@@ -17,3 +19,5 @@ export function loadHttpProxy(): typeof HttpProxy {
     util._extend = original;
   }
 }
+
+export const httpProxy = load();
