@@ -148,7 +148,7 @@ async function main(): Promise<void> {
       log: currentLog,
       board: controlBoard,
       registry,
-      certificates: new CertificateStore({ clock, log: currentLog }),
+      certificates: new CertificateStore({ clock, log: currentLog, lastGood: birth.inherited?.tls }),
       links,
       generation: birth.inherited?.generation ?? 0,
       notify,

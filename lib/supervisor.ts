@@ -4,9 +4,10 @@ import { MessageChannel } from 'node:worker_threads';
 import type { ProxyConfig } from './config/proxy.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { LeasewayError, messageOf } from './core/errors.ts';
+import { EXIT } from './core/exit-codes.ts';
 import type { Log } from './core/log.ts';
 import { ensureStateDir, stateDirOf } from './core/state-dir.ts';
-import type { ControlCommand, ControlNotice, ListeningSocket } from './orders/messages.ts';
+import type { ControlCommand, ControlNotice, ListeningSocket, TlsTexts } from './orders/messages.ts';
 import { createScoreboard, type Scoreboard } from './scoreboard/layout.ts';
 import { HeartbeatReader, releaseRow } from './scoreboard/supervise.ts';
 import { type BackoffState, died, started } from './supervise/backoff.ts';
@@ -18,8 +19,8 @@ import {
   inheritance,
   spawnSuccessor,
 } from './supervise/handover.ts';
-import { EXIT, endProcess, type SupervisorOptions } from './supervise/options.ts';
-import { shareOf, workersFor } from './supervise/shares.ts';
+import { endProcess, type SupervisorOptions } from './supervise/options.ts';
+import { drainShare, shareOf, workersFor } from './supervise/shares.ts';
 import { Tenure } from './supervise/tenure.ts';
 import { Watchdog } from './supervise/watchdog.ts';
 import { socketsOf, WorkerThread } from './supervise/worker-thread.ts';
@@ -28,11 +29,6 @@ import { createLog } from './telemetry/log.ts';
 const READY_WITHIN_MS = 30_000;
 const WATCH_EVERY_MS = 1_000;
 const STOP_WITHIN_MS = 3_000;
-/**
- * How long an idle kept-alive connection may bring one more request, whose answer then says that it is the last. With a successor
- * nothing presses; without one the process is awaited.
- */
-const IDLE_MS = { upgrade: 5_000, shutdown: 1_000 } as const;
 
 /** Runs until the process should exit; resolves with the exit code. */
 export function runSupervisor(options: SupervisorOptions): Promise<number> {
@@ -48,6 +44,7 @@ class Supervisor {
   #finish: (code: number) => void = () => {};
 
   #config: ProxyConfig | null = null;
+  #tls: TlsTexts | undefined;
   #generation = 0;
   #board: Scoreboard | null = null;
   #heartbeat: HeartbeatReader | null = null;
@@ -117,6 +114,7 @@ class Supervisor {
             generation: this.#generation,
             board: this.#board,
             stateDir: this.#stateDir,
+            tls: this.#tls,
           };
     const control = new ControlThread(
       {
@@ -143,11 +141,14 @@ class Supervisor {
     switch (notice.kind) {
       case 'configured':
         return void this.#onConfigured(notice.config);
+      case 'tls-read':
+        this.#tls = notice.texts;
+        return;
       case 'published':
         this.#generation = notice.generation;
         return;
       case 'refused':
-        return this.#fail(notice.error, notice.code === 'CONFIG_INVALID' ? EXIT.configInvalid : 1);
+        return this.#fail(notice.error, notice.code === 'CONFIG_INVALID' ? EXIT.configInvalid : EXIT.failed);
       case 'admin-listening':
         this.#admin = notice.socket;
         return this.#announceIfServing();
@@ -173,7 +174,7 @@ class Supervisor {
       if (this.#inherited === null && !this.#options.takeover) this.#tenure.begin();
     } catch (error) {
       const running = error instanceof LeasewayError && error.code === 'ALREADY_RUNNING';
-      return this.#fail(`leaseway: ${messageOf(error)}`, running ? EXIT.alreadyRunning : 1);
+      return this.#fail(`leaseway: ${messageOf(error)}`, running ? EXIT.refused : EXIT.failed);
     }
     this.#count = workersFor(config, this.#options.workers);
     this.#board = createScoreboard({ workers: this.#count, slots: config.max_backends });
@@ -266,7 +267,7 @@ class Supervisor {
         void announceReady();
       } else if (this.#options.takeover) this.#tenure!.replace(this.#log);
     } catch (error) {
-      return this.#fail(`leaseway: ${messageOf(error)}`, EXIT.alreadyRunning);
+      return this.#fail(`leaseway: ${messageOf(error)}`, EXIT.refused);
     }
     this.#options.onServing?.(this.#sockets, this.#admin, this.#config!);
   }
@@ -367,14 +368,12 @@ class Supervisor {
 
   #drain(successor: boolean): void {
     if (this.#leaving !== 'no') return;
-    const { deadline, pace } = this.#config!.shutdown;
-    const idleMs = Math.min(successor ? IDLE_MS.upgrade : IDLE_MS.shutdown, deadline / 2);
+    const { shutdown } = this.#config!;
+    const share = drainShare(shutdown, this.#count, successor);
     this.#leaving = 'draining';
     this.#tellControl({ kind: 'draining', successor });
-    for (const worker of this.#workers.values()) {
-      worker.drain({ deadlineMs: deadline, pacePerSecond: Math.ceil(pace / this.#count), idleMs });
-    }
-    this.#clock.after(deadline + STOP_WITHIN_MS, () => this.#stop());
+    for (const worker of this.#workers.values()) worker.drain(share);
+    this.#clock.after(shutdown.deadline + STOP_WITHIN_MS, () => this.#stop());
     this.#stopIfDrained();
   }
 

@@ -6,9 +6,9 @@ import type { Command } from 'commander';
 import { isLoopback, splitAddress } from '../control/admin/address.ts';
 import { readToken } from '../control/admin/token.ts';
 import { messageOf } from '../core/errors.ts';
+import { EXIT } from '../core/exit-codes.ts';
 import { AdminClient } from './admin-client.ts';
 import { adminOfConfig } from './config-path.ts';
-import { EXIT } from './exit-codes.ts';
 import { CliFailure } from './failure.ts';
 import type { CliIo } from './io.ts';
 

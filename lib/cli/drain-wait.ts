@@ -1,8 +1,8 @@
 // Waits until a draining backend is empty, with a progress bar where there is a terminal to draw it on.
 
 import type { BackendStatus } from '../control/backend/ports.ts';
+import { EXIT } from '../core/exit-codes.ts';
 import type { AdminClient } from './admin-client.ts';
-import { EXIT } from './exit-codes.ts';
 import { CliFailure } from './failure.ts';
 import { shortDuration } from './figures.ts';
 import type { CliIo } from './io.ts';

@@ -4,8 +4,8 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { EXIT } from '../core/exit-codes.ts';
 import type { ListeningSocket } from '../orders/messages.ts';
-import { EXIT } from './exit-codes.ts';
 import { CliFailure } from './failure.ts';
 
 export const EXAMPLE_PORTS = [9001, 9002, 9003] as const;

@@ -1,7 +1,7 @@
 // A command that cannot do what was asked: what happened, what to do, and the exit code.
 
 import { LeasewayError, messageOf } from '../core/errors.ts';
-import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
+import { EXIT, type ExitCode, exitCodeOf } from '../core/exit-codes.ts';
 
 export class CliFailure extends Error {
   readonly exitCode: ExitCode;

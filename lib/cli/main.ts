@@ -1,6 +1,7 @@
 // The command line: finds the command, runs it, and turns whatever it throws into one line and an exit code.
 
 import { Command, CommanderError } from 'commander';
+import { EXIT, exitCodeHelp } from '../core/exit-codes.ts';
 import { VERSION } from '../version.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConnections } from './commands/connections.ts';
@@ -14,7 +15,6 @@ import { addStatus } from './commands/status.ts';
 import { addUndrain } from './commands/undrain.ts';
 import { addUpgrade } from './commands/upgrade.ts';
 import { addValidate } from './commands/validate.ts';
-import { EXIT, exitCodeHelp } from './exit-codes.ts';
 import { failureOf } from './failure.ts';
 import type { CliIo } from './io.ts';
 

@@ -1,10 +1,10 @@
 // Runs a scenario and prints what came of it, or what is wrong with its file.
 
 import { formatProblem, summarize } from '../config/problem.ts';
+import { EXIT, type ExitCode } from '../core/exit-codes.ts';
 import { compare } from '../sim/compare.ts';
 import { blocksOf, rowsOf } from '../sim/report.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
-import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { CliIo } from './io.ts';
 import { jsonText } from './json.ts';
 import { painted, table } from './table.ts';

@@ -1,7 +1,7 @@
 // `cluster/backend` on the command line.
 
 import type { BackendStatus } from '../control/backend/ports.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT } from '../core/exit-codes.ts';
 import { CliFailure } from './failure.ts';
 
 /** The backend's path in the admin API. */

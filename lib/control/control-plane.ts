@@ -74,6 +74,7 @@ export class ControlPlane implements AsyncDisposable {
     registry.onFlip(() => this.#tick());
     certificates.watch(material => {
       this.#tls = material;
+      parts.notify({ kind: 'tls-read', texts: certificates.texts });
       this.#publish();
     });
     this.#ticking = every(clock, TICK_MS, () => this.#tick());
@@ -86,6 +87,7 @@ export class ControlPlane implements AsyncDisposable {
     files: readonly string[],
   ): Promise<ControlPlane> {
     const tls = parts.certificates.load(config);
+    parts.notify({ kind: 'tls-read', texts: parts.certificates.texts });
     await parts.registry.configure(config.clusters);
     const plane = new ControlPlane(parts, config, tls);
     await parts.reconfigured(config, tls);
@@ -219,6 +221,7 @@ export class ControlPlane implements AsyncDisposable {
     this.#publish();
     this.#watchFiles(loaded.files);
     notify({ kind: 'configured', config });
+    notify({ kind: 'tls-read', texts: certificates.texts });
     return diff;
   }
 

@@ -107,6 +107,17 @@ export interface ListeningSocket {
   readonly fd: number;
 }
 
+/** PEM texts by the files they were read from. */
+export interface TlsTexts {
+  readonly pairs: readonly {
+    readonly certFile: string;
+    readonly keyFile: string;
+    readonly cert: string;
+    readonly key: string;
+  }[];
+  readonly authorities: readonly { readonly file: string; readonly pem: string }[];
+}
+
 /** Supervisor → control. */
 export type ControlCommand =
   /** The shared memory, made after the first `configured`, with the directory whose lock is held. */
@@ -138,6 +149,8 @@ export type ControlCommand =
 export type ControlNotice =
   /** The configuration was read and is valid; sent at first and after each reload. The supervisor keeps it for a control thread that starts again while the files are bad. */
   | { readonly kind: 'configured'; readonly config: ProxyConfig }
+  /** What the TLS files hold that are in use; kept likewise, in this process's memory alone. */
+  | { readonly kind: 'tls-read'; readonly texts: TlsTexts }
   /** A snapshot of this generation went out; a successor of the control thread goes on from it. */
   | { readonly kind: 'published'; readonly generation: number }
   /** Nothing can be served: why, in a line for the operator. */
@@ -170,6 +183,7 @@ export interface ControlBirth {
     readonly generation: number;
     readonly board: Scoreboard;
     readonly stateDir: string;
+    readonly tls?: TlsTexts | undefined;
   } | null;
   /** Inherited from the process before. */
   readonly adminSocket: ListeningSocket | null;

@@ -15,9 +15,6 @@ export interface SupervisorOptions {
   onServing?(sockets: readonly ListeningSocket[], admin: ListeningSocket | null, config: ProxyConfig): void;
 }
 
-/** As lib/cli/exit-codes.ts documents them. */
-export const EXIT = { alreadyRunning: 4, configInvalid: 5 } as const;
-
 /** The example backends of a demonstration, for one. */
 export function endProcess(pid: number): void {
   try {

@@ -1,8 +1,14 @@
-// How many workers there are, and which of the inherited sockets each gets.
+// How many workers there are, which of the inherited sockets each gets, and how each is to leave.
 
 import { availableParallelism } from 'node:os';
 import type { ProxyConfig } from '../config/proxy.ts';
 import type { ListeningSocket } from '../orders/messages.ts';
+
+/**
+ * How long an idle kept-alive connection may bring one more request, whose answer then says that it is the last. With a successor
+ * nothing presses; without one the process is awaited.
+ */
+const IDLE_MS = { upgrade: 5_000, shutdown: 1_000 } as const;
 
 /** Several workers need a kernel that spreads connections over sockets of one port. */
 export function workersFor(config: ProxyConfig, asked: number | undefined): number {
@@ -24,3 +30,14 @@ export function shareOf(
     return nth % count === row;
   });
 }
+
+/** What each of so many workers is told when the process leaves; the pace is that of all together. */
+export const drainShare = (
+  { deadline, pace }: ProxyConfig['shutdown'],
+  count: number,
+  successor: boolean,
+): { deadlineMs: number; pacePerSecond: number; idleMs: number } => ({
+  deadlineMs: deadline,
+  pacePerSecond: Math.ceil(pace / count),
+  idleMs: Math.min(successor ? IDLE_MS.upgrade : IDLE_MS.shutdown, deadline / 2),
+});

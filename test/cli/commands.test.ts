@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { EXIT, EXIT_SAYS } from '../../lib/cli/exit-codes.ts';
 import { systemClock } from '../../lib/core/clock.ts';
 import { LeasewayError } from '../../lib/core/errors.ts';
+import { EXIT, EXIT_SAYS } from '../../lib/core/exit-codes.ts';
 import { adminFixture, type Fixture, type FixtureOptions, TOKEN } from '../support/admin-fixture.ts';
 import { type CliRun, runCli } from '../support/run-cli.ts';
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { EXIT } from '../../lib/cli/exit-codes.ts';
+import { EXIT } from '../../lib/core/exit-codes.ts';
 import { runCli } from '../support/run-cli.ts';
 
 const SCENARIO = `describe: two servers

@@ -4,11 +4,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { parse, stringify } from 'yaml';
-import { EXIT_SAYS } from '../../lib/cli/exit-codes.ts';
 import { clusterSchema, rootSchema } from '../../lib/config/json-schema.ts';
 import { loadConfig } from '../../lib/config/load.ts';
 import { formatProblem } from '../../lib/config/problem.ts';
 import { ERRORS, type ErrorCode } from '../../lib/core/errors.ts';
+import { EXIT_SAYS } from '../../lib/core/exit-codes.ts';
 import { AccessLineFormat } from '../../lib/telemetry/access-line.ts';
 import { fixedClock } from '../config/fixed-clock.ts';
 import { blocksOf, namesIn, README, ROOT, tableOf } from '../support/readme.ts';

@@ -1,9 +1,9 @@
 // `leaseway connections`: who is connected to what, and for how long.
 
 import { type Command, InvalidArgumentError } from 'commander';
+import { EXIT } from '../../core/exit-codes.ts';
 import type { ConnectionReport } from '../../orders/messages.ts';
 import { type AdminOptions, adminClient, withAdminOptions } from '../admin-options.ts';
-import { EXIT } from '../exit-codes.ts';
 import { CliFailure } from '../failure.ts';
 import { shortBytes, shortDuration } from '../figures.ts';
 import { jsonText } from '../json.ts';

@@ -1,8 +1,8 @@
 // `leaseway validate`: would this configuration be taken?
 
 import type { Command } from 'commander';
+import { EXIT } from '../../core/exit-codes.ts';
 import { configPathOf } from '../config-path.ts';
-import { EXIT } from '../exit-codes.ts';
 import type { CommandContext } from '../main.ts';
 
 export const addValidate = (program: Command, { io, finish }: CommandContext): Command =>

@@ -5,6 +5,7 @@ import type { ProxyConfig } from '../../config/proxy.ts';
 import { type Clock, every } from '../../core/clock.ts';
 import { LeasewayError, messageOf } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import type { TlsTexts } from '../../orders/messages.ts';
 import type { CertificateEntry, ClusterEntry } from '../../orders/snapshot.ts';
 import { type CheckedCertificate, checkCertificate, parseChain, validityWarning } from './pem.ts';
 
@@ -28,6 +29,8 @@ export interface CertificateStoreOptions {
   readonly log: Log;
   /** How often files are looked at; a change is used once two looks in a row saw the same. */
   readonly pollMs?: number;
+  /** Of a control thread that ended: stands in, at the first load, for files that have gone bad since. */
+  readonly lastGood?: TlsTexts | undefined;
 }
 
 const POLL_MS = 2_000;
@@ -38,6 +41,7 @@ export class CertificateStore implements Disposable {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #pollMs: number;
+  #lastGood: TlsTexts | null;
   #config: TlsConfigs | null = null;
   #pairs = new Map<string, CheckedCertificate>();
   #authorities = new Map<string, string>();
@@ -47,10 +51,11 @@ export class CertificateStore implements Disposable {
   #watching: Disposable | null = null;
   #nextValidityMs = 0;
 
-  constructor({ clock, log, pollMs = POLL_MS }: CertificateStoreOptions) {
+  constructor({ clock, log, pollMs = POLL_MS, lastGood }: CertificateStoreOptions) {
     this.#clock = clock;
     this.#log = log;
     this.#pollMs = pollMs;
+    this.#lastGood = lastGood ?? null;
   }
 
   /**
@@ -61,7 +66,12 @@ export class CertificateStore implements Disposable {
     const problems: string[] = [];
     const signature = signatureOf(filesOf(config));
     const read = readAll(config, problem => problems.push(problem));
+    if (problems.length > 0 && this.#lastGood !== null && restored(this.#lastGood, config, read)) {
+      for (const problem of problems.splice(0))
+        this.#log.error('a TLS file has gone bad; what it held before stays in use', { problem });
+    }
     if (problems.length > 0) throw new LeasewayError('CONFIG_INVALID', problems.join('\n'));
+    this.#lastGood = null;
     this.#config = config;
     this.#pairs = read.pairs;
     this.#authorities = read.authorities;
@@ -70,6 +80,17 @@ export class CertificateStore implements Disposable {
     this.#nextValidityMs = 0;
     this.#warnOfValidity();
     return this.#material(config);
+  }
+
+  /** What is in use, for a successor. */
+  get texts(): TlsTexts {
+    return {
+      pairs: [...this.#pairs].map(([id, { entry }]) => {
+        const [certFile, keyFile] = id.split('\0') as [string, string];
+        return { certFile, keyFile, cert: entry.cert, key: entry.key };
+      }),
+      authorities: [...this.#authorities].map(([file, pem]) => ({ file, pem })),
+    };
   }
 
   /** Calls back with everything whenever files have changed and what they hold now is usable. Until disposed. */
@@ -175,7 +196,26 @@ function filesOf({ listeners, clusters, admin }: TlsConfigs): Named {
   };
 }
 
-function readAll(config: TlsConfigs, problem: (text: string) => void) {
+interface Read {
+  readonly pairs: Map<string, CheckedCertificate>;
+  readonly authorities: Map<string, string>;
+}
+
+/** Fills in what could not be read. False when something is still missing. */
+function restored(lastGood: TlsTexts, config: TlsConfigs, { pairs, authorities }: Read): boolean {
+  const named = filesOf(config);
+  for (const { certFile, keyFile, cert, key } of lastGood.pairs) {
+    const id = pairId(certFile, keyFile);
+    if (!pairs.has(id)) pairs.set(id, checkCertificate(cert, key));
+  }
+  for (const { file, pem } of lastGood.authorities) if (!authorities.has(file)) authorities.set(file, pem);
+  return (
+    named.pairs.every(([cert, key]) => pairs.has(pairId(cert, key))) &&
+    named.authorities.every(file => authorities.has(file))
+  );
+}
+
+function readAll(config: TlsConfigs, problem: (text: string) => void): Read {
   const pairs = new Map<string, CheckedCertificate>();
   const authorities = new Map<string, string>();
   const named = filesOf(config);

@@ -251,3 +251,43 @@ t.test(
     store[Symbol.dispose]();
   },
 );
+
+t.test(
+  'what the former control thread had read stands in for what has gone bad since, at first only',
+  async t => {
+    const folder = t.testdir();
+    const [a, b] = [join(folder, 'a'), join(folder, 'b')];
+    write(a, first);
+    write(b, third);
+    writeFileSync(`${a}.ca`, authority.ca);
+    const config = configOf([listenerTls([a, b], `${a}.ca`)]);
+    const former = setUp();
+    const before = former.store.load(config);
+    truncateSync(`${a}.crt`);
+    rmSync(`${a}.ca`);
+    const log = new MemoryLog();
+    const clock = new FakeClock(Date.now() + 60_000);
+    const store = new CertificateStore({ clock, log, pollMs: 1_000, lastGood: former.store.texts });
+    t.same(store.load(config), before);
+    t.equal(log.count('error', 'a TLS file has gone bad; what it held before stays in use'), 2);
+    t.throws(() => store.load(config), { code: 'CONFIG_INVALID' }, 'a reload is refused as ever');
+    const seen: TlsMaterial[] = [];
+    store.watch(material => seen.push(material));
+    write(a, second);
+    writeFileSync(`${a}.ca`, authority.ca);
+    clock.advance(3_000);
+    t.equal(seen.at(-1)!.listeners[0]!.certificates[0]!.cert, second.cert, 'and what is good again is used');
+    store[Symbol.dispose]();
+    former.store[Symbol.dispose]();
+  },
+);
+
+t.test('what nobody ever read is missing still', async t => {
+  const folder = t.testdir();
+  const store = new CertificateStore({
+    clock: new FakeClock(),
+    log: new MemoryLog(),
+    lastGood: { pairs: [], authorities: [] },
+  });
+  t.throws(() => store.load(configOf([listenerTls([join(folder, 'a')])])), { code: 'CONFIG_INVALID' });
+});

@@ -12,7 +12,7 @@ import { RollBackend } from '../../support/roll-backends.ts';
 
 const authority = makeAuthority();
 
-async function stage() {
+async function stage(hooked = false) {
   const folder = mkdtempSync(join(tmpdir(), 'leaseway-tls-'));
   const write = (names: string[]): void => {
     const { cert, key } = authority.issue(names);
@@ -25,9 +25,11 @@ async function stage() {
   const leaseway = await Leaseway.start({
     config: { workers: 2, listeners: [{ address: '127.0.0.1:0', tls: { certificates: [certificate] } }] },
     clusters: { web: { backends: [backend.url] } },
+    hooked,
   });
   return {
     leaseway,
+    spoil: () => writeFileSync(certificate.cert, 'nothing of use'),
     write,
     async [Symbol.asyncDispose]() {
       await leaseway[Symbol.asyncDispose]();
@@ -63,6 +65,38 @@ async function ask(socket: TLSSocket, path: string): Promise<string> {
   while (!text.includes(`\r\n\r\n${path}`)) await once(socket, 'data');
   return text;
 }
+
+t.test('a certificate that goes bad while the control thread is down: the last good one goes on', async t => {
+  await using s = await stage(true);
+  const { leaseway } = s;
+  const logged = (text: string): Promise<unknown> =>
+    leaseway.until(() => leaseway.log.some(line => line.includes(text)));
+  s.spoil();
+  leaseway.hook('control', 'exit');
+  await logged('the control thread died');
+  await logged('a TLS file has gone bad; what it held before stays in use');
+  // The admin API answers again, and a new worker is given what the former had.
+  await leaseway.until(async () => (await leaseway.status().catch(() => null))?.workers.length === 2);
+  leaseway.hook('worker-0', 'throw');
+  leaseway.hook('worker-1', 'throw');
+  await leaseway.until(() => leaseway.log.filter(line => line.includes('a worker died')).length === 2);
+  const socket = await leaseway.until(() => dial(leaseway.port()).catch(() => undefined));
+  t.equal(namesOf(socket), 'DNS:one.test');
+  t.match(await ask(socket, '/new'), /^HTTP\/1.1 200/);
+  socket.destroy();
+  t.equal(
+    leaseway.log.filter(line => line.includes('the control thread died')).length,
+    1,
+    'it does not start again and again',
+  );
+  s.write(['two.test']);
+  await leaseway.until(async () => {
+    const next = await dial(leaseway.port());
+    const names = namesOf(next);
+    next.destroy();
+    return names === 'DNS:two.test';
+  });
+});
 
 t.test('a certificate replaced on disk serves new connections; old ones go on', async t => {
   await using s = await stage();

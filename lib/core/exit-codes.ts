@@ -1,6 +1,6 @@
 // Exit codes of every command, one table: scripts depend on them, `leaseway --help` prints them.
 
-import type { ErrorCode } from '../core/errors.ts';
+import type { ErrorCode } from './errors.ts';
 
 export const EXIT = {
   ok: 0,
