@@ -63,7 +63,7 @@ function row(backend: BackendStatus, nowMs: number): (Cell | string)[] {
     `${cluster}/${id}`,
     { text: state, paint: PAINT[state] },
     weights,
-    String(backend.inFlight),
+    backend.limit === 0 ? String(backend.inFlight) : `${backend.inFlight}/${backend.limit}`,
     String(backend.tunnels),
     String(backend.requests),
     { text: String(backend.failures), ...(backend.failures > 0 && { paint: 'red' }) },

@@ -180,11 +180,58 @@ const Sticky = z.strictObject({
   secure: z.enum(['auto', 'always', 'never']).default('auto').describe('auto: on TLS connections'),
 });
 
+const Adaptive = z
+  .strictObject({
+    initial: count(20, 1, 65535).describe('Until latencies are known'),
+    min: count(4, 1, 65535),
+    max: count(1000, 1, 65535),
+    tolerance: z
+      .number()
+      .min(1)
+      .max(10)
+      .default(1.5)
+      .describe('Latency of so many times that of an idle backend is no queue yet'),
+    remeasure: duration('10s', '100ms').describe(
+      'A backend that is at its limit for this long is given less for a moment, to see how fast it is without a queue',
+    ),
+  })
+  .refine(({ min, max }) => min <= max, { error: 'expected min to be no more than max' });
+
+const concurrency = z
+  .union(
+    [
+      z.int().min(0).max(1_000_000_000),
+      z.literal('auto').transform(() => ({ adaptive: Adaptive.parse({}) })),
+      z.strictObject({ adaptive: Adaptive }),
+    ],
+    { error: 'expected a number, auto, or a map with adaptive' },
+  )
+  .prefault(0);
+
 const Limits = z.strictObject({
-  concurrency: count(0, 0).describe('Requests at one backend at once, over all workers; 0 for no limit'),
+  concurrency: concurrency.describe(
+    'Requests at one backend at once, over all workers; 0 for no limit, auto for one found by latency',
+  ),
   connections: count(1024, 1, 65535).describe('Connections to one backend from one worker'),
   queue: count(256, 0, 1_000_000).describe('Requests that may wait for a place'),
   queue_timeout: duration('1s', '1ms'),
+});
+
+const Overload = z.strictObject({
+  order: z
+    .enum(['adaptive', 'fifo', 'lifo'])
+    .default('adaptive')
+    .describe('Of waiting requests; adaptive is first come first served, in overload newest first'),
+  target: duration('20ms', '1ms').describe(
+    'In overload who waits longer is refused once others were served; adaptive order only',
+  ),
+  interval: duration('100ms', '1ms').describe('A line that is not empty for this long is an overload'),
+  on_none: z
+    .enum(['least_loaded', 'queue', 'shed'])
+    .default('least_loaded')
+    .describe(
+      'When no backend is eligible: take one of the least loaded that are gated, wait, or refuse at once',
+    ),
 });
 
 const Timeouts = z.strictObject({
@@ -234,6 +281,7 @@ export const Cluster = z
     balance: Balance.prefault({}),
     sticky: Sticky.optional(),
     limits: Limits.prefault({}),
+    overload: Overload.prefault({}),
     timeouts: Timeouts.prefault({}),
     retry: Retry.prefault({}),
     drain: z
@@ -248,6 +296,7 @@ export const Cluster = z
 export type ClusterConfig = z.output<typeof Cluster>;
 export type BackendConfig = ClusterConfig['backends'][number];
 export type HealthConfig = NonNullable<ClusterConfig['health']>;
+export type ConcurrencyConfig = ClusterConfig['limits']['concurrency'];
 export type StickyConfig = NonNullable<ClusterConfig['sticky']>;
 export type DiscoveryConfig = NonNullable<ClusterConfig['discovery']>;
 

@@ -1,6 +1,7 @@
 // The proxy as a whole: listeners, routes, limits, admin, telemetry. What `config/leaseway.yaml` holds.
 
 import * as z from 'zod';
+import { PRIORITIES } from '../core/priority.ts';
 import { Cluster } from './cluster.ts';
 import {
   address,
@@ -99,9 +100,28 @@ const Edit = z.strictObject({
 });
 
 const Rate = z.strictObject({
-  rate: z.number().positive().describe('Requests a second of one client'),
+  rate: z.number().positive().describe('Requests a second'),
   burst: count(10, 1),
+  by: z
+    .enum(['client', 'route'])
+    .default('client')
+    .describe('Whose: each client’s, or those of the route as a whole'),
 });
+
+/** Index in PRIORITIES. */
+const priority = z
+  .union(
+    [
+      z.enum(PRIORITIES).transform(one => PRIORITIES.indexOf(one)),
+      z
+        .int()
+        .min(0)
+        .max(PRIORITIES.length - 1),
+    ],
+    { error: `expected ${PRIORITIES.join(', ')}, or 0 to ${PRIORITIES.length - 1}` },
+  )
+  .prefault('normal')
+  .describe('In overload, higher is served first and refused last');
 
 export const Route = z
   .strictObject({
@@ -147,6 +167,7 @@ export const Route = z
     response_headers: Edit.prefault({}),
     max_body: size('1GiB'),
     rate_limit: Rate.optional(),
+    priority,
     timeout: optionalDuration().describe('The whole exchange, retries included; none when left out'),
     encoded_slash: z.enum(['refuse', 'keep']).default('refuse').describe('%2F, %5C in a path'),
     websocket: z.boolean().default(true),

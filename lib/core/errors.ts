@@ -55,6 +55,11 @@ export const ERRORS = {
   NO_BACKEND: { status: 503, retryable: true, says: 'no backend of this cluster can take the request' },
   QUEUE_FULL: { status: 503, retryable: true, says: 'the waiting line of this cluster is full' },
   QUEUE_TIMEOUT: { status: 503, retryable: true, says: 'no backend became free in time' },
+  OVERLOADED: {
+    status: 503,
+    retryable: true,
+    says: 'the backends of this cluster have more to do than they can',
+  },
   TOO_MANY_CONNECTIONS: {
     status: 503,
     retryable: true,

@@ -118,7 +118,7 @@ export class DataPlane implements Plane, RequestHandler {
   }
 
   #wakeLines(): void {
-    for (const cluster of this.#compiled?.clusters.values() ?? [])
-      if (cluster.line.length > 0) cluster.line.wake();
+    const nowMs = this.clock.monotonicMs();
+    for (const cluster of this.#compiled?.clusters.values() ?? []) cluster.line.wake(nowMs);
   }
 }

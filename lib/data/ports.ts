@@ -21,6 +21,11 @@ export interface Reason {
   readonly detail: string;
 }
 
+/** A reason that says when to come again. */
+export interface Refusal extends Reason {
+  readonly retryAfterS?: number;
+}
+
 /** The connection a request came on. */
 export interface ClientConnection {
   /** Unique within the worker. */

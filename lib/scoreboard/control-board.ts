@@ -1,10 +1,20 @@
 // The control plane's view: it writes decisions, and sums what the workers wrote.
 
 import type { Clock } from '../core/clock.ts';
+import { PRIORITIES, SHED_REASONS, type ShedReason } from '../core/priority.ts';
 import type { SignalKind } from '../core/signal-kinds.ts';
 import { slotsNamed, writeDecisions } from './decisions.ts';
 import { beat } from './heartbeat.ts';
-import { BACKEND, BACKEND_FLOATS, backendView, ROUTE_FLOATS, routeView, sumBlock } from './histogram.ts';
+import {
+  BACKEND,
+  BACKEND_FLOATS,
+  backendView,
+  ROUTE_FLOATS,
+  routeView,
+  sumBlock,
+  WAIT_FLOATS,
+  waitView,
+} from './histogram.ts';
 import { type Cells, HEADER, ROW, rowStart, SLOT, STATUS_CLASSES } from './layout.ts';
 import { ReportReader } from './load-reports.ts';
 import { sumRows } from './permits.ts';
@@ -17,6 +27,7 @@ import {
   WORKER_GAUGES,
   type WorkerCounter,
 } from './ports.ts';
+import { limitInForce } from './shared-limits.ts';
 import { failureRun } from './worker-ledger.ts';
 
 export class BoardOfControl implements ControlBoard {
@@ -54,6 +65,20 @@ export class BoardOfControl implements ControlBoard {
 
   permits(slot: number): number {
     return sumRows(this.#cells, this.#slotCell(0, slot) + SLOT.permits);
+  }
+
+  adapted(slot: number, slotGeneration: number): number {
+    return limitInForce(this.#cells, slot, slotGeneration);
+  }
+
+  shed(reason: ShedReason, priority: number): number {
+    const { layout } = this.#cells;
+    return this.#sumFloats(layout.shedF64 + SHED_REASONS.indexOf(reason) * PRIORITIES.length + priority);
+  }
+
+  waits(priority: number): HistogramView {
+    const block = this.#cells.layout.waitsF64 + priority * WAIT_FLOATS;
+    return waitView(Array.from({ length: WAIT_FLOATS }, (_, cell) => this.#sumFloats(block + cell)));
   }
 
   totals(slot: number): BackendTotals {
@@ -152,6 +177,14 @@ export class BoardOfControl implements ControlBoard {
       longest = Math.max(longest, failureRun(cell, owner));
     }
     return longest;
+  }
+
+  /** Over all rows; `cell` is relative to the row. */
+  #sumFloats(cell: number): number {
+    const { f64, shape, layout } = this.#cells;
+    let sum = 0;
+    for (let row = 0; row < shape.workers; row++) sum += f64[rowStart(layout, row) / 2 + cell]!;
+    return sum;
   }
 
   #slotCell(row: number, slot: number): number {

@@ -8,6 +8,7 @@ import type { LatencyBook } from './latency.ts';
 import { type Cells, DECISION_CELLS, HEADER, rowStart, SLOT } from './layout.ts';
 import { sumRows } from './permits.ts';
 import type { DecisionReader } from './ports.ts';
+import { limitInForce } from './shared-limits.ts';
 
 export class BoardReader implements DecisionReader, LoadView {
   readonly #cells: Cells;
@@ -56,6 +57,10 @@ export class BoardReader implements DecisionReader, LoadView {
 
   concurrency(slot: number): number {
     return this.#held.cells[slot * DECISION_CELLS + DECISION.concurrency]!;
+  }
+
+  adapted(slot: number): number {
+    return limitInForce(this.#cells, slot, this.slotGeneration(slot));
   }
 
   slotGeneration(slot: number): number {

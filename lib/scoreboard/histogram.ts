@@ -24,6 +24,10 @@ export const BACKEND_FLOATS = 32;
 export const ROUTE = { sumS: 0, bytesIn: 1, bytesOut: 2, buckets: 3 } as const;
 export const ROUTE_FLOATS = 18;
 
+/** Waits in line of one priority: their sum, the buckets. */
+export const WAIT = { sumS: 0, buckets: 1 } as const;
+export const WAIT_FLOATS = 1 + BUCKETS;
+
 /** The bucket of a duration: the first whose bound it does not exceed. */
 export function bucketOf(seconds: number): number {
   let low = 0;
@@ -60,4 +64,11 @@ export const backendView = (block: readonly number[]): HistogramView => ({
   sumS: block[BACKEND.latencySumMs]! / 1000,
   bytesIn: block[BACKEND.bytesIn]!,
   bytesOut: block[BACKEND.bytesOut]!,
+});
+
+export const waitView = (block: readonly number[]): HistogramView => ({
+  counts: block.slice(WAIT.buckets),
+  sumS: block[WAIT.sumS]!,
+  bytesIn: 0,
+  bytesOut: 0,
 });

@@ -1,6 +1,8 @@
 // The byte layout of the scoreboard: one SharedArrayBuffer, all places computed from its shape. README.md draws it.
 
-import { BACKEND_FLOATS, ROUTE_FLOATS } from './histogram.ts';
+import { PRIORITIES, SHED_REASONS } from '../core/priority.ts';
+import type { LimitState } from '../plan/overload/limiter.ts';
+import { BACKEND_FLOATS, ROUTE_FLOATS, WAIT_FLOATS } from './histogram.ts';
 import { WORKER_COUNTERS, WORKER_GAUGES } from './ports.ts';
 
 /** What the places depend on. Untouched pages cost no memory, so every figure is a bound and not an expectation. */
@@ -51,6 +53,37 @@ const SLOT_CELLS = 4;
 /** Int32 cells of one slot's load reports in one row, see load-reports.ts; a line of their own, as control reads them. */
 export const REPORT = { sequence: 0, owner: 1, values: 2, times: 16 } as const;
 export const REPORT_CELLS = 32;
+/**
+ * Cells of one backend's adaptive limit: two of Int32, then Float64 by index of the block. A line of its own, as several
+ * write it; see shared-limits.ts.
+ */
+export const LIMIT = {
+  turn: 0,
+  limit: 1,
+  sinceF64: 1,
+  goodF64: 2,
+  latencySumF64: 3,
+  pushedBackF64: 4,
+} as const;
+export const STATE_FLOATS = {
+  limit: 5,
+  baseMs: 6,
+  sampleMs: 7,
+  windowMs: 8,
+  limitedMs: 9,
+  phase: 10,
+  heldLimit: 11,
+  heldRate: 12,
+  slowMs: 13,
+} as const satisfies Record<keyof LimitState, number>;
+const LIMIT_CELLS = 32;
+
+/** Float64 cells of one slot in one row: what an adaptive limit is judged by. */
+export const SEEN = { good: 0, latencySumMs: 1, pushedBack: 2 } as const;
+export const SEEN_FLOATS = 4;
+
+/** Float64 cells of each row: requests shed, by reason and priority, and waits in line, by priority. */
+const SHED_FLOATS = SHED_REASONS.length * PRIORITIES.length;
 
 /** Int32 cells at the start of each row: the heartbeat, then the gauges. */
 export const ROW = { beat: 0, gauges: 1 } as const;
@@ -74,6 +107,9 @@ export interface Layout {
   readonly baselinesF64: number;
   /** Pairs of key and time. */
   readonly tokens: number;
+  /** Adaptive limits, see shared-limits.ts. */
+  readonly limits: number;
+  readonly limitStride: number;
   readonly rows: number;
   readonly rowStride: number;
   /** Relative to the row. */
@@ -86,6 +122,10 @@ export interface Layout {
   readonly countersF64: number;
   readonly backendsF64: number;
   readonly routesF64: number;
+  /** What adaptive limits are judged by. */
+  readonly seenF64: number;
+  readonly shedF64: number;
+  readonly waitsF64: number;
   readonly cells: number;
 }
 
@@ -130,6 +170,7 @@ export function layoutOf(shape: Shape): Layout {
   const owners = shared.int32(shape.slots);
   const baselinesF64 = shared.float64(shape.slots * BACKEND_FLOATS) / 2;
   const tokens = shared.int32(shape.tokenBuckets * 2);
+  const limits = shared.int32(shape.slots * LIMIT_CELLS);
   const rows = shared.int32(0);
   const row = new Allotment(0);
   row.int32(ROW.gauges + WORKER_GAUGES.length);
@@ -143,6 +184,9 @@ export function layoutOf(shape: Shape): Layout {
     countersF64: row.float64(WORKER_COUNTERS.length) / 2,
     backendsF64: row.float64(shape.slots * BACKEND_FLOATS) / 2,
     routesF64: row.float64(shape.routes * STATUS_CLASSES * ROUTE_FLOATS) / 2,
+    seenF64: row.float64(shape.slots * SEEN_FLOATS) / 2,
+    shedF64: row.float64(SHED_FLOATS) / 2,
+    waitsF64: row.float64(PRIORITIES.length * WAIT_FLOATS) / 2,
   };
   const rowStride = row.int32(0);
   return {
@@ -150,6 +194,8 @@ export function layoutOf(shape: Shape): Layout {
     owners,
     baselinesF64,
     tokens,
+    limits,
+    limitStride: LIMIT_CELLS,
     rows,
     rowStride,
     ...relative,

@@ -1,7 +1,9 @@
 // What each side may do on the scoreboard. The layout behind it is layout.ts; the rules are in this folder's README.
 
 import type { LoadReading } from '../core/orca/reading.ts';
+import type { ShedReason } from '../core/priority.ts';
 import type { SignalKind } from '../core/signal-kinds.ts';
+import type { Limiter } from '../plan/overload/limiter.ts';
 
 /** What the control plane decided about one backend. Small integers, so that a reader takes the whole board in one copy. */
 export interface Decision {
@@ -64,6 +66,21 @@ export interface WorkerLedger {
   tunnel(slot: number, change: 1 | -1): void;
   /** Takes one of `limit` places at the backend, shared by all workers; limit 0 always succeeds. */
   acquire(slot: number, limit: number): boolean;
+  /**
+   * An attempt ended at a backend whose limit adapts; arguments as of `settle`. May move the limit, so call it before the
+   * place is released, whose waiters then find room.
+   */
+  adapt(
+    slot: number,
+    slotGeneration: number,
+    limiter: Limiter,
+    outcome: OutcomeCode,
+    latencyMs: number,
+  ): void;
+  /** A request was refused for want of room. `priority` is an index in PRIORITIES. */
+  shed(reason: ShedReason, priority: number): void;
+  /** A request waited in line and was placed. */
+  waited(priority: number, seconds: number): void;
   /** Gives the place back and wakes the workers that wait for one. */
   release(slot: number): void;
   /**
@@ -136,6 +153,8 @@ export interface DecisionReader {
   state(slot: number): number;
   milliWeight(slot: number): number;
   concurrency(slot: number): number;
+  /** The adaptive limit in force at the backend in this slot; 0 while none was found. */
+  adapted(slot: number): number;
   slotGeneration(slot: number): number;
   /** Predicted load score, 0 to 1 and beyond; NaN when there is no forecast. */
   predicted(slot: number): number;
@@ -164,6 +183,12 @@ export interface ControlBoard {
   tunnels(slot: number): number;
   /** Places taken at the backend over all workers. */
   permits(slot: number): number;
+  /** The adaptive limit in force at it; 0 when none was found or the limit is fixed. */
+  adapted(slot: number, slotGeneration: number): number;
+  /** Requests shed over all workers; `priority` is an index in PRIORITIES. */
+  shed(reason: ShedReason, priority: number): number;
+  /** Waits in line of the requests that were placed. */
+  waits(priority: number): HistogramView;
   totals(slot: number): BackendTotals;
   /** Gives the latest of each kind of load that the backend reported with its answers, over all workers. */
   reports(

@@ -2,8 +2,10 @@
 
 import type { Clock } from '../core/clock.ts';
 import type { LoadReading } from '../core/orca/reading.ts';
+import { PRIORITIES, SHED_REASONS, type ShedReason } from '../core/priority.ts';
+import type { Limiter } from '../plan/overload/limiter.ts';
 import { beat } from './heartbeat.ts';
-import { BACKEND, BACKEND_FLOATS, bucketOf, ROUTE, ROUTE_FLOATS } from './histogram.ts';
+import { BACKEND, BACKEND_FLOATS, bucketOf, ROUTE, ROUTE_FLOATS, WAIT, WAIT_FLOATS } from './histogram.ts';
 import type { LatencyBook } from './latency.ts';
 import { type Cells, ROW, rowStart, SLOT, STATUS_CLASSES } from './layout.ts';
 import { ReportWriter } from './load-reports.ts';
@@ -17,6 +19,7 @@ import {
   type WorkerLedger,
 } from './ports.ts';
 import { ReleaseSignal } from './release-signal.ts';
+import { SharedLimits } from './shared-limits.ts';
 
 /** A run of failures shares its cell with the backend it is about: another owner of the slot begins at none. */
 const RUN_BITS = 16;
@@ -35,6 +38,9 @@ export class BoardLedger implements WorkerLedger {
   readonly #countersF64: number;
   readonly #backendsF64: number;
   readonly #routesF64: number;
+  readonly #shedF64: number;
+  readonly #waitsF64: number;
+  readonly #limits: SharedLimits;
   readonly #clock: Clock;
   readonly #book: LatencyBook;
   readonly #signal: ReleaseSignal;
@@ -49,8 +55,11 @@ export class BoardLedger implements WorkerLedger {
     this.#countersF64 = this.#row / 2 + layout.countersF64;
     this.#backendsF64 = this.#row / 2 + layout.backendsF64;
     this.#routesF64 = this.#row / 2 + layout.routesF64;
+    this.#shedF64 = this.#row / 2 + layout.shedF64;
+    this.#waitsF64 = this.#row / 2 + layout.waitsF64;
     this.#clock = clock;
     this.#book = book;
+    this.#limits = new SharedLimits(cells, row);
     this.#signal = new ReleaseSignal(cells, row);
     this.#permits = new Permits(cells, row, this.#signal);
     this.#reports = new ReportWriter(cells, row);
@@ -109,6 +118,29 @@ export class BoardLedger implements WorkerLedger {
 
   acquire(slot: number, limit: number): boolean {
     return this.#permits.acquire(slot, limit);
+  }
+
+  adapt(
+    slot: number,
+    slotGeneration: number,
+    limiter: Limiter,
+    outcome: OutcomeCode,
+    latencyMs: number,
+  ): void {
+    this.#limits.settled(slot, slotGeneration, limiter, outcome, latencyMs, this.#clock.monotonicMs());
+  }
+
+  shed(reason: ShedReason, priority: number): void {
+    const cell = this.#shedF64 + SHED_REASONS.indexOf(reason) * PRIORITIES.length + priority;
+    this.#cells.f64[cell]! += 1;
+    this.add('shed', 1);
+  }
+
+  waited(priority: number, seconds: number): void {
+    const { f64 } = this.#cells;
+    const block = this.#waitsF64 + priority * WAIT_FLOATS;
+    f64[block + WAIT.sumS]! += seconds;
+    f64[block + WAIT.buckets + bucketOf(seconds)]! += 1;
   }
 
   release(slot: number): void {

@@ -42,13 +42,14 @@ export function runOnce(
   { load, proxies }: Setting,
   seed: number,
 ): RunFigures {
-  const options = typeof policy === 'string' ? { policy } : policy;
+  const options: Exclude<PolicyConfig, string> = typeof policy === 'string' ? { policy } : policy;
   const ratePerMs = scenario.rate === undefined ? load * clusterRatePerMs(scenario) : load / 1000;
   const world = new World({
     scenario,
     seed,
     proxies,
     ratePerMs,
+    limits: options.limits,
     policy: truth => buildPolicy(options.policy, options, truth),
   });
   const tally = world.run();

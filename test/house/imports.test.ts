@@ -95,9 +95,9 @@ t.test('folders import only what the architecture allows', async t => {
   t.same(wrong, []);
 });
 
-t.test('the data plane knows of plans only balance and lease', async t => {
+t.test('the data plane knows of plans only balance, lease and overload', async t => {
   const wrong = all.filter(
-    ({ from, to }) => from.startsWith('data/') && /\/plan\/(?!balance\/|lease\/)/.test(to),
+    ({ from, to }) => from.startsWith('data/') && /\/plan\/(?!balance\/|lease\/|overload\/)/.test(to),
   );
   t.same(wrong, []);
 });

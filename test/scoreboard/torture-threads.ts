@@ -7,9 +7,10 @@ import { systemClock } from '../../lib/core/clock.ts';
 import { LoadReading } from '../../lib/core/orca/reading.ts';
 import { below, seededRandom } from '../../lib/core/random.ts';
 import { SIGNAL_KINDS } from '../../lib/core/signal-kinds.ts';
+import { GradientLimiter } from '../../lib/plan/overload/gradient.ts';
 import { attachControl, attachWorker } from '../../lib/scoreboard/attach.ts';
 import type { Scoreboard } from '../../lib/scoreboard/layout.ts';
-import type { Decision, OutcomeCode } from '../../lib/scoreboard/ports.ts';
+import { type Decision, Outcome, type OutcomeCode } from '../../lib/scoreboard/ports.ts';
 
 /** One slot's backend reports, so often that reader and writer meet. */
 const REPORTING_SLOT = 0;
@@ -37,6 +38,8 @@ export const NOTE = {
   overConnections: 4,
   overPerClient: 9,
   turnedAway: 10,
+  wildLimit: 11,
+  adapted: 12,
   snapshots: 5,
   acquired: 6,
   refused: 7,
@@ -58,6 +61,12 @@ export interface TortureData {
   readonly row: number;
   readonly seed: number;
 }
+
+/** Of the adaptive limits at slots ADAPTIVE … ADAPTIVE + 1. */
+export const BOUNDS = { min: 3, max: 90 };
+export const ADAPTIVE = 8;
+export const GENERATION = 5;
+const limiter = new GradientLimiter({ initial: 20, ...BOUNDS, tolerance: 1.25, remeasureMs: 100 });
 
 /** Runs in the main thread too, where there is no data. */
 if (workerData?.kind === 'worker' || workerData?.kind === 'reader') await work(workerData as TortureData);
@@ -105,6 +114,7 @@ async function work({ kind, board, notes, row, seed }: TortureData): Promise<voi
   /** Place held at each limited slot, places held by each connected client: a thread dies with some of them. */
   const held = new Array<number>(LIMITED).fill(-1);
   const connected = new Array<number[] | null>(CLIENTS * LISTENERS).fill(null);
+  const watched = attachControl(board);
   let last = 0;
   const reading = new LoadReading();
   reading.mask = 2 ** SIGNAL_KINDS.length - 1;
@@ -129,6 +139,7 @@ async function work({ kind, board, notes, row, seed }: TortureData): Promise<voi
       reading.values.fill(row + 64 * ((turn * REPORTS_A_TURN + report) % 10_000));
       ledger.reported(REPORTING_SLOT, 1, reading);
     }
+    adapt();
     clients.takeToken(below(random, 500), 1000, 5);
     if (turn % 64 === 0) await new Promise(resolve => setImmediate(resolve)); // lets wakes be delivered
   }
@@ -161,6 +172,15 @@ async function work({ kind, board, notes, row, seed }: TortureData): Promise<voi
     } else Atomics.add(cells, NOTE.refused, 1);
     ledger.tunnel(slot, -1);
     ledger.settle(slot, below(random, 5) as OutcomeCode, 5);
+  }
+
+  function adapt(): void {
+    const slot = ADAPTIVE + below(random, 2);
+    ledger.adapt(slot, GENERATION, limiter, below(random, 40) === 0 ? Outcome.failure : Outcome.success, 5);
+    const limit = watched.adapted(slot, GENERATION);
+    // Seen by all from the first turn on, whoever died in it.
+    if (limit !== 0) Atomics.add(cells, NOTE.adapted, 1);
+    if (limit !== 0 && (limit < BOUNDS.min || limit > BOUNDS.max)) Atomics.add(cells, NOTE.wildLimit, 1);
   }
 
   function connection(): void {

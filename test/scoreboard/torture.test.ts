@@ -5,10 +5,13 @@ import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { systemClock } from '../../lib/core/clock.ts';
 import { below, seededRandom } from '../../lib/core/random.ts';
+import type { Limiter } from '../../lib/plan/overload/limiter.ts';
 import { attachControl, attachWorker } from '../../lib/scoreboard/attach.ts';
-import { createScoreboard } from '../../lib/scoreboard/layout.ts';
+import { createScoreboard, type Scoreboard } from '../../lib/scoreboard/layout.ts';
 import { HeartbeatReader, releaseRow } from '../../lib/scoreboard/supervise.ts';
 import {
+  ADAPTIVE,
+  GENERATION,
   LIMIT,
   LIMITED,
   LISTENERS,
@@ -93,9 +96,14 @@ t.test(
     t.equal(note('tornReports'), 0, 'never parts of two load reports');
     t.equal(note('fellBack'), 0, 'no reader saw the generation fall');
     t.equal(note('overLimit'), 0, 'never more places taken than there are');
+    t.ok(note('adapted') > 1000, 'adaptive limits were in force');
+    t.equal(note('wildLimit'), 0, 'and within their bounds, whoever died in his turn');
     t.equal(note('overConnections'), 0, 'never more connections of a listener than allowed');
     t.equal(note('overPerClient'), 0, 'never more connections of a client than allowed');
     for (let slot = 0; slot < SLOTS; slot++) t.ok(watched.idle(slot), `nothing is left at slot ${slot}`);
+
+    for (const slot of [ADAPTIVE, ADAPTIVE + 1])
+      t.ok(await moves(board, slot), `the limit at slot ${slot} still moves: nobody died with the turn`);
 
     // And everything still works: all places and doors can be taken, and no more than all.
     const { ledger, clients } = attachWorker(board, 0);
@@ -110,6 +118,24 @@ t.test(
     }
   },
 );
+
+/** True when a new worker moves the limit, by what it sees. */
+async function moves(board: Scoreboard, slot: number): Promise<boolean> {
+  const { ledger } = attachWorker(board, 0);
+  const limiter: Limiter = {
+    initial: 20,
+    step: state => {
+      state.limit = 77;
+      return true;
+    },
+  };
+  for (let tries = 0; tries < 200; tries++) {
+    ledger.adapt(slot, GENERATION, limiter, 0, 5);
+    if (attachControl(board).adapted(slot, GENERATION) === 77) return true;
+    await pause(10);
+  }
+  return false;
+}
 
 function pause(ms: number): Promise<void> {
   return new Promise(resolve => systemClock.after(ms, resolve));

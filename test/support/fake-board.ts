@@ -51,6 +51,18 @@ export class FakeBoard implements ControlBoard {
     return this.inFlight(slot);
   }
 
+  adapted(): number {
+    return 0;
+  }
+
+  shed(): number {
+    return 0;
+  }
+
+  waits(): HistogramView {
+    return EMPTY;
+  }
+
   totals(slot: number): BackendTotals {
     return this.totalsAt.get(slot) ?? NO_TOTALS;
   }

@@ -33,6 +33,7 @@ export function fakeBackend(cluster: string, id: string, more: Partial<BackendSt
     weight: 1,
     effectiveWeight: 1,
     inFlight: 0,
+    limit: 0,
     tunnels: 0,
     drainUntilMs: null,
     requests: 0,

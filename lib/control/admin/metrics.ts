@@ -1,5 +1,6 @@
 // Everything that is measured, as one text: names of the OpenTelemetry conventions where there is one, leaseway_* else.
 
+import { PRIORITIES, SHED_REASONS } from '../../core/priority.ts';
 import {
   type ControlBoard,
   DURATION_BOUNDS_S,
@@ -16,7 +17,10 @@ export interface MetricsInput {
   readonly status: StatusReport;
   /** Names by the index that the workers count under: the routes of the snapshot in use. */
   readonly routes: readonly string[];
-  readonly board: Pick<ControlBoard, 'requestHistogram' | 'backendHistogram' | 'totals' | 'permits'>;
+  readonly board: Pick<
+    ControlBoard,
+    'requestHistogram' | 'backendHistogram' | 'totals' | 'permits' | 'shed' | 'waits'
+  >;
   readonly process: ProcessReading;
 }
 
@@ -25,6 +29,7 @@ export function renderMetrics({ status, routes, board, process }: MetricsInput):
   const out = new Exposition();
   serverFamilies(out, status, routes, board);
   backendFamilies(out, status.backends, board);
+  overloadFamilies(out, board);
   workerFamilies(out, status);
   configFamilies(out, status);
   processFamilies(out, status, process);
@@ -175,6 +180,11 @@ const backendGauges = (
   ['leaseway_backend_in_flight', 'Attempts under way, over all workers.', backend => backend.inFlight],
   ['leaseway_backend_tunnels', 'WebSockets and other tunnels open.', backend => backend.tunnels],
   [
+    'leaseway_backend_concurrency_limit',
+    'Requests it may have at once: the limit in force, fixed or found; 0 for none.',
+    backend => backend.limit,
+  ],
+  [
     'leaseway_backend_permits',
     'Places taken under the concurrency limit.',
     backend => board.permits(backend.slot),
@@ -190,6 +200,34 @@ const backendGauges = (
     backend => backend.generation,
   ],
 ];
+
+function overloadFamilies(out: Exposition, board: MetricsInput['board']): void {
+  out.family(
+    {
+      name: 'leaseway_shed_total',
+      type: 'counter',
+      help: 'Requests refused for want of room, by why and by priority.',
+    },
+    SHED_REASONS.flatMap(reason =>
+      PRIORITIES.map((priority, index): [Labels, number] => [
+        { reason, priority },
+        board.shed(reason, index),
+      ]),
+    ),
+  );
+  out.histograms(
+    {
+      name: 'leaseway_queue_wait_seconds',
+      help: 'Time in the waiting line of requests that were then sent, by priority.',
+      unit: 'seconds',
+    },
+    DURATION_BOUNDS_S,
+    PRIORITIES.map((priority, index) => {
+      const { counts, sumS } = board.waits(index);
+      return [{ priority }, { counts, sum: sumS }];
+    }),
+  );
+}
 
 function workerFamilies(out: Exposition, { workers }: StatusReport): void {
   const by = (read: (worker: StatusReport['workers'][number]) => number) =>

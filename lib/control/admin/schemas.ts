@@ -27,6 +27,7 @@ const Backend = z.object({
   weight: z.number(),
   effectiveWeight: z.number().describe('After slow start and error penalty'),
   inFlight: count,
+  limit: count,
   tunnels: count.describe('WebSockets and other long connections'),
   drainUntilMs: unixMs.nullable(),
   requests: count,

@@ -1,6 +1,6 @@
 // One cluster at work: its members come and go, are checked, ejected, drained, and every tick gets its verdicts.
 
-import type { ClusterConfig } from '../../config/cluster.ts';
+import type { ClusterConfig, ConcurrencyConfig } from '../../config/cluster.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
@@ -28,6 +28,10 @@ export interface ClusterHands extends RosterHands, CheckHands {
   /** A backend's health is not what it was. */
   flipped(): void;
 }
+
+/** The fixed limit, or the ceiling of one that adapts. */
+const mostAtOnce = (concurrency: ConcurrencyConfig): number =>
+  typeof concurrency === 'number' ? concurrency : concurrency.adaptive.max;
 
 /** A disk that refuses is asked again after this. */
 const RETRY_MS = 10_000;
@@ -219,7 +223,7 @@ export class Cluster implements Disposable {
         state: BackendState[state],
         // A weight over 0 takes some work, however small the share.
         milliWeight: effectiveWeight > 0 ? Math.max(1, Math.round(effectiveWeight * 1000)) : 0,
-        concurrency: this.#config.limits.concurrency,
+        concurrency: mostAtOnce(this.#config.limits.concurrency),
         slotGeneration: slot.generation,
         ...NO_FORECAST,
       });

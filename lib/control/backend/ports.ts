@@ -39,6 +39,8 @@ export interface BackendStatus {
   readonly weight: number;
   readonly effectiveWeight: number;
   readonly inFlight: number;
+  /** Requests it may have at once: the limit in force, fixed or found; 0 for none. */
+  readonly limit: number;
   readonly tunnels: number;
   readonly drainUntilMs: number | null;
   readonly requests: number;

@@ -1,5 +1,6 @@
 // A cluster's backends with every number, for people and for metrics.
 
+import type { ConcurrencyConfig } from '../../config/cluster.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { ControlBoard } from '../../scoreboard/ports.ts';
 import type { AdminState } from './admin-state.ts';
@@ -36,6 +37,7 @@ export function statusOf(
       weight: record.weight ?? backend.weight,
       effectiveWeight: verdict.effectiveWeight,
       inFlight: board.inFlight(slot.index),
+      limit: limitInForce(cluster.config.limits.concurrency, board.adapted(slot.index, slot.generation)),
       tunnels: board.tunnels(slot.index),
       drainUntilMs: record.state === 'drain' ? (record.drainUntilMs ?? null) : null,
       ...backend.counts(board.totals(slot.index)),
@@ -43,6 +45,13 @@ export function statusOf(
       source,
     };
   });
+}
+
+function limitInForce(concurrency: ConcurrencyConfig, adapted: number): number {
+  if (typeof concurrency === 'number') return concurrency;
+  const { initial, min, max } = concurrency.adaptive;
+  // The ceiling may have come down since it was found.
+  return Math.min(max, adapted || Math.max(min, initial));
 }
 
 function healthDetail({ config }: Cluster, backend: Backend): string {

@@ -10,14 +10,16 @@ import { pickerFactory } from '../../plan/balance/pickers.ts';
 import { learns } from '../../plan/balance/strategies.ts';
 import { type LeaseCarrier, leaseCarrier } from '../../plan/lease/carrier.ts';
 import type { LeaseTerms } from '../../plan/lease/lease.ts';
+import { oneOfLeastLoaded } from '../../plan/overload/least-loaded.ts';
+import { type LineOptions, WaitingLine } from '../../plan/overload/line.ts';
 import { BackendState, type DecisionReader, type WorkerLedger } from '../../scoreboard/ports.ts';
 import type { Descriptors } from '../descriptors.ts';
 import { Gate } from './gate.ts';
 import { Learning } from './learning.ts';
+import { limiterFor } from './limiter.ts';
 import { Member } from './member.ts';
 import { OrcaIntake } from './orca-intake.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { WaitingLine } from './waiting-line.ts';
 
 export interface ClusterTools {
   readonly clock: Clock;
@@ -55,7 +57,7 @@ export class Cluster {
     this.name = entry.name;
     this.#tools = tools;
     this.#config = entry.config;
-    this.line = new WaitingLine(0);
+    this.line = new WaitingLine(lineOptions(entry.config, tools.workers));
     this.retries = new RetryBudget(tools.clock);
     this.#gate = new Gate(tools.decisions);
     this.update(entry);
@@ -109,11 +111,12 @@ export class Cluster {
       sticky === undefined ? null : { type: sticky.type, termMs: sticky.term, rememberMs: sticky.remember };
     const orca = entry.config.signals.find(source => source.orca !== undefined)?.orca;
     this.#orca = orca === undefined ? null : new OrcaIntake(orca, this.#tools.ledger);
-    this.line.capacity = Math.ceil(entry.config.limits.queue / workers);
+    this.line.configure(lineOptions(entry.config, workers));
     // Every worker sees its own share of the requests; the floor is shared out.
     this.retries.configure(entry.config.retry.budget, entry.config.retry.min_per_second / workers);
     this.#byId = new Map();
     this.#bySlot = new Map();
+    const limiter = limiterFor(entry.config.limits.concurrency);
     for (const backend of entry.backends) {
       const fresh = new Member(entry, backend, this.#tools);
       const known = before.get(backend.id);
@@ -125,6 +128,7 @@ export class Cluster {
       const member = same ? known : fresh;
       if (same) known.update(backend);
       member.orca = this.#orca;
+      member.limiter = limiter;
       this.#byId.set(backend.id, member);
       this.#bySlot.set(backend.slot, member);
     }
@@ -136,7 +140,10 @@ export class Cluster {
   /** The member chosen for new work, or null when none may take it. */
   pick(request: PickRequest): Member | null {
     const picker = this.#currentPicker();
-    const slot = this.#divided && this.#gate.holds ? this.#gate.pick(picker, request) : picker.pick(request);
+    const divided = this.#divided && this.#gate.holds;
+    let slot = divided ? this.#gate.pick(picker, request) : picker.pick(request);
+    // Rather a backend that will be busy than a failure or a wait now, unless the configuration says otherwise.
+    if (slot < 0 && divided && this.#gatedServe) slot = this.#leastLoadedGated(request);
     return slot < 0 ? null : (this.#bySlot.get(slot) ?? null);
   }
 
@@ -151,8 +158,10 @@ export class Cluster {
   findPlace(take: (member: Member) => boolean): boolean {
     const { length } = this.#candidates;
     const first = Math.floor(this.#tools.random.next() * length);
-    const order = this.#candidates.map((_, i) => this.#candidates[(first + i) % length]!.slot);
-    if (this.#divided) order.sort((a, b) => this.#gate.levelOf(a) - this.#gate.levelOf(b));
+    let order = this.#candidates.map((_, i) => this.#candidates[(first + i) % length]!.slot);
+    if (this.#divided && this.#gatedServe)
+      order.sort((a, b) => this.#gate.levelOf(a) - this.#gate.levelOf(b));
+    else if (this.#divided) order = order.filter(slot => this.#gate.levelOf(slot) <= this.#gate.least);
     return order.some(slot => {
       const member = this.#bySlot.get(slot);
       return member !== undefined && take(member);
@@ -175,6 +184,23 @@ export class Cluster {
 
   close(): void {
     for (const member of this.#byId.values()) member.close();
+  }
+
+  get #gatedServe(): boolean {
+    return this.#config.overload.on_none === 'least_loaded';
+  }
+
+  /** No open backend has room: one of the gated ones with the least load, by what is foreseen where it is. */
+  #leastLoadedGated(request: PickRequest): number {
+    const { decisions, random } = this.#tools;
+    const able = this.#candidates.filter(({ slot }) => request.accepts(slot));
+    const level = able.reduce((least, { slot }) => Math.min(least, decisions.gate(slot)), Infinity);
+    const loadOf = ({ slot, weight }: Candidate): number => {
+      const foreseen = decisions.predicted(slot);
+      return Number.isNaN(foreseen) ? decisions.inFlight(slot) / weight : foreseen;
+    };
+    const among = able.filter(({ slot }) => decisions.gate(slot) === level);
+    return oneOfLeastLoaded(among, loadOf, random)?.slot ?? -1;
   }
 
   #currentPicker(): ExplainingPicker {
@@ -229,6 +255,13 @@ export class Cluster {
     return candidates;
   }
 }
+
+const lineOptions = ({ limits, overload }: ClusterConfig, workers: number): LineOptions => ({
+  capacity: Math.ceil(limits.queue / workers),
+  order: overload.order,
+  targetMs: overload.target,
+  intervalMs: overload.interval,
+});
 
 const sameCandidates = (a: readonly Candidate[], b: readonly Candidate[]): boolean =>
   a.length === b.length && a.every((one, i) => one.slot === b[i]!.slot && one.weight === b[i]!.weight);

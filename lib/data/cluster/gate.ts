@@ -13,6 +13,7 @@ export class Gate implements PickRequest {
   readonly #decisions: DecisionReader;
   #request: PickRequest = { key: 0, accepts: () => false };
   #level = SHUT;
+  #least = 0;
 
   constructor(decisions: DecisionReader) {
     this.#decisions = decisions;
@@ -27,7 +28,13 @@ export class Gate implements PickRequest {
       least = Math.min(least, level);
       most = Math.max(most, level);
     }
+    this.#least = least;
     return least < most;
+  }
+
+  /** The lowest level among those last looked at. */
+  get least(): number {
+    return this.#least;
   }
 
   get holds(): boolean {
@@ -39,14 +46,11 @@ export class Gate implements PickRequest {
     return this.holds ? this.#decisions.gate(slot) : 0;
   }
 
-  /** Picks among the open, then those of last resort, then all: rather one that will be busy than a failure or a wait now. */
+  /** Picks among those that are least gated: the open ones, where there are any. */
   pick(picker: { pick(request: PickRequest): number }, request: PickRequest): number {
     this.#request = request;
-    for (this.#level = 0; this.#level < SHUT; this.#level++) {
-      const slot = picker.pick(this);
-      if (slot >= 0) return slot;
-    }
-    return picker.pick(request);
+    this.#level = this.#least;
+    return picker.pick(this);
   }
 
   explain(picker: ExplainingPicker, request: PickRequest): Explanation {
@@ -54,7 +58,9 @@ export class Gate implements PickRequest {
     for (this.#level = 0; this.#level < SHUT; this.#level++) {
       const explanation = picker.explain(this);
       if (explanation.standings.some(({ accepted }) => accepted))
-        return { ...explanation, rule: `${explanation.rule}; others are gated` };
+        return this.#level === this.#least
+          ? { ...explanation, rule: `${explanation.rule}; others are gated` }
+          : { ...explanation, rule: 'one of the least loaded quarter of the gated, as no other has room' };
     }
     return picker.explain(request);
   }

@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
 import type { BackendEntry, ClusterEntry } from '../../orders/snapshot.ts';
+import type { Limiter } from '../../plan/overload/limiter.ts';
 import type { Descriptors } from '../descriptors.ts';
 import type { Upstream } from '../ports.ts';
 import { createUpstream, upstreamKey } from '../upstream/create.ts';
@@ -32,6 +33,8 @@ export class Member {
   orca: OrcaIntake | null = null;
   /** Where its cluster learns of it; null when the policy learns nothing. The cluster sets it. */
   seat: Seat | null = null;
+  /** Finds the limit of requests at once; null when it is fixed or there is none. The cluster sets it. */
+  limiter: Limiter | null = null;
   #entry: BackendEntry;
   readonly #cluster: ClusterEntry;
   readonly #tools: MemberTools;

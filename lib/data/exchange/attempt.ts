@@ -172,6 +172,9 @@ export class Attempt implements AnswerSink {
     this.#seat?.finished(ENDINGS[outcome], latencyMs);
     if (this.#bytesIn + this.#bytesOut > 0)
       this.#ledger.carried(this.member.slot, this.#bytesIn, this.#bytesOut);
+    const { limiter } = this.member;
+    if (limiter !== null)
+      this.#ledger.adapt(this.member.slot, this.member.slotGeneration, limiter, outcome, latencyMs);
     this.#ledger.release(this.member.slot);
     this.#owner.attemptSettled(this, code);
   }

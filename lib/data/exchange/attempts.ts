@@ -5,7 +5,7 @@ import { Outcome, type OutcomeCode } from '../../scoreboard/ports.ts';
 import type { TraceContext } from '../../telemetry/emit.ts';
 import type { Member } from '../cluster/member.ts';
 import { shortenGrpcTimeout } from '../hygiene/grpc.ts';
-import type { Incoming, Reason, UpstreamHead } from '../ports.ts';
+import type { Incoming, Reason, Refusal, UpstreamHead } from '../ports.ts';
 import type { Account } from './account.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { Phase, type Phases } from './phases.ts';
@@ -24,7 +24,7 @@ export interface AttemptsOwner extends AttemptOwner, ProxiedTunnelOwner {
   readonly trace: TraceContext;
   readonly phases: Phases;
   /** There will be no other attempt; nothing was passed on of any. */
-  gaveUp(reason: Reason): void;
+  gaveUp(reason: Refusal): void;
 }
 
 export class Attempts implements PlacementOwner {
@@ -38,12 +38,12 @@ export class Attempts implements PlacementOwner {
   /** The last one met a connection that the backend had just closed. */
   #stale = false;
 
-  constructor(owner: AttemptsOwner, plane: Plane, session: Session, outbound: Outbound) {
+  constructor(owner: AttemptsOwner, plane: Plane, session: Session, outbound: Outbound, priority: number) {
     this.#owner = owner;
     this.#plane = plane;
     this.#outbound = outbound;
     this.#upload = new Upload(owner.incoming, session.cluster.config.retry.buffer);
-    this.#placement = new Placement(this, plane, session);
+    this.#placement = new Placement(this, plane, session, priority);
     owner.account.placing(this.#placement);
   }
 
@@ -85,6 +85,15 @@ export class Attempts implements PlacementOwner {
     }
     attempt.dispatch(head);
     if (attempt.open) this.#upload.sendTo(attempt);
+  }
+
+  shed(reason: Refusal): void {
+    this.#owner.gaveUp(reason);
+  }
+
+  /** The time for waiting in line is over. */
+  waitedInVain(): void {
+    this.#placement.shed('timeout');
   }
 
   #upstreamHead(member: Member, attempt: Attempt): UpstreamHead {

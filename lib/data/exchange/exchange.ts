@@ -13,22 +13,14 @@ import { ERRORS, type ErrorCode } from '../../core/errors.ts';
 import type { Fields, MutableFields } from '../../core/fields.ts';
 import { Outcome } from '../../scoreboard/ports.ts';
 import type { TraceContext } from '../../telemetry/emit.ts';
-import type { AnswerHead, Incoming, Reason, RequestSink } from '../ports.ts';
+import type { AnswerHead, Incoming, Reason, Refusal, RequestSink } from '../ports.ts';
 import { errorAnswer, type OwnAnswer } from '../router/answers.ts';
 import { Account } from './account.ts';
 import type { Attempt } from './attempt.ts';
 import { Attempts, type AttemptsOwner } from './attempts.ts';
 import { Phase, Phases } from './phases.ts';
 import type { Plane } from './plane.ts';
-import {
-  findRoute,
-  outbound,
-  ownAnswer,
-  type Refusal,
-  type Routed,
-  refusal,
-  timeLimitMs,
-} from './prepare.ts';
+import { findRoute, outbound, ownAnswer, type Routed, refusal, timeLimitMs } from './prepare.ts';
 import { Reply } from './reply.ts';
 import { openSession, type Session } from './session.ts';
 import { joinTunnel } from './tunnel.ts';
@@ -78,7 +70,7 @@ export class Exchange implements RequestSink, AttemptsOwner {
     const out = outbound(this.#plane, this.incoming, this.#routed!, cluster);
     if ('code' in out) return this.#reject(out);
     this.account.target = out.target;
-    this.#attempts = new Attempts(this, this.#plane, session, out);
+    this.#attempts = new Attempts(this, this.#plane, session, out, this.#routed!.route.config.priority);
     cluster.retries.deposit();
     this.#attempts.make();
   }
@@ -195,7 +187,7 @@ export class Exchange implements RequestSink, AttemptsOwner {
     this.account.attempt(attempt, code);
   }
 
-  gaveUp(reason: Reason): void {
+  gaveUp(reason: Refusal): void {
     this.#reject(reason);
   }
 
@@ -208,8 +200,7 @@ export class Exchange implements RequestSink, AttemptsOwner {
       case Phase.whole:
         return this.#breakOff({ code: 'DEADLINE', detail: 'the route’s timeout or the request’s own' });
       case Phase.queue:
-        this.#plane.ledger.add('shed', 1);
-        return this.#reject({ code: 'QUEUE_TIMEOUT', detail: `cluster ${this.account.cluster}` });
+        return this.#attempts!.waitedInVain();
       case Phase.head:
         return this.#attempts!.late({ code: 'HEAD_TIMEOUT', detail: backend });
       default:

@@ -1,11 +1,13 @@
 // Where a request goes: the backend of its lease, or the picker's choice, or a place in the waiting line.
 
+import type { ErrorCode } from '../../core/errors.ts';
+import type { ShedReason } from '../../core/priority.ts';
 import type { PickRequest } from '../../plan/balance/picker.ts';
+import { ANY_BACKEND, type Ticket, type Waiter } from '../../plan/overload/line.ts';
 import { BackendState } from '../../scoreboard/ports.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Member } from '../cluster/member.ts';
-import { ANY_BACKEND, type Waiter } from '../cluster/waiting-line.ts';
-import type { Reason } from '../ports.ts';
+import type { Refusal } from '../ports.ts';
 import type { Plane } from './plane.ts';
 import type { Session } from './session.ts';
 
@@ -15,23 +17,36 @@ const PICK_ROUNDS = 8;
 export interface PlacementOwner {
   /** A place at this backend is taken: send. */
   placed(member: Member): void;
+  /** It waited for nothing. */
+  shed(reason: Refusal): void;
 }
+
+const SHED: Readonly<Record<ShedReason, readonly [code: ErrorCode, why: string]>> = {
+  full: ['QUEUE_FULL', ''],
+  displaced: ['QUEUE_FULL', ': gave way to another'],
+  late: ['OVERLOADED', ': waited longer than the target of an overload'],
+  timeout: ['QUEUE_TIMEOUT', ''],
+  none: ['OVERLOADED', ': no backend is eligible, and requests do not queue (on_none: shed)'],
+};
 
 export class Placement implements PickRequest, Waiter {
   readonly cluster: Cluster;
   readonly session: Session;
+  readonly priority: number;
   readonly #owner: PlacementOwner;
   readonly #plane: Plane;
   readonly #tried: number[] = [];
   /** Slots that refused a place in the round at hand. */
   readonly #full: number[] = [];
-  #waitingSinceMs = -1;
+  /** While it is in line. */
+  #ticket: Ticket | null = null;
   #waitedMs = 0;
 
-  constructor(owner: PlacementOwner, plane: Plane, session: Session) {
+  constructor(owner: PlacementOwner, plane: Plane, session: Session, priority: number) {
     this.#owner = owner;
     this.#plane = plane;
     this.session = session;
+    this.priority = priority;
     this.cluster = session.cluster;
   }
 
@@ -70,36 +85,54 @@ export class Placement implements PickRequest, Waiter {
   }
 
   /** 'placed', 'waiting' in line, or why neither. */
-  place(): 'placed' | 'waiting' | Reason {
-    const { cluster } = this;
-    // A place that became free just now belongs to whoever waits already.
-    if (cluster.line.length > 0) cluster.line.wake();
-    if (this.#tryPlace()) return 'placed';
+  place(): 'placed' | 'waiting' | Refusal {
+    const { cluster, priority } = this;
+    const { line } = cluster;
+    const nowMs = line.length === 0 ? 0 : this.#plane.clock.monotonicMs();
+    // A place that became free just now belongs to whoever waits already, unless the newest goes first.
+    if (line.length > 0 && !line.mayOvertake(priority, nowMs)) line.wake(nowMs);
+    if (this.#tryPlace()) {
+      line.overtook(priority);
+      return 'placed';
+    }
     if (this.#leased() === null && !cluster.hasCandidates)
       return { code: 'NO_BACKEND', detail: `cluster ${cluster.name}` };
     if (this.exhausted)
       return { code: 'NO_BACKEND', detail: `cluster ${cluster.name}: every backend was tried` };
-    if (!cluster.line.join(this)) {
-      this.#plane.ledger.add('shed', 1);
-      return { code: 'QUEUE_FULL', detail: `cluster ${cluster.name}` };
-    }
-    this.#waitingSinceMs = this.#plane.clock.monotonicMs();
+    if (cluster.config.overload.on_none === 'shed') return this.#refusal('none');
+    this.#ticket = line.join(this, this.#plane.clock.monotonicMs());
+    if (this.#ticket === null) return this.#refusal('full');
     this.#plane.ledger.add('queued', 1);
     return 'waiting';
   }
 
   /** A place was released somewhere. */
   wake(): boolean {
-    return this.#waitingSinceMs < 0 || this.#tryPlace();
+    return this.#ticket === null || this.#tryPlace();
+  }
+
+  shed(reason: ShedReason): void {
+    this.leaveLine();
+    this.#owner.shed(this.#refusal(reason));
   }
 
   /** Steps out of the line, if in it. */
   leaveLine(): void {
-    if (this.#waitingSinceMs < 0) return;
-    this.#waitedMs += this.#plane.clock.monotonicMs() - this.#waitingSinceMs;
-    this.#waitingSinceMs = -1;
-    this.cluster.line.leave(this);
+    const ticket = this.#ticket;
+    if (ticket === null) return;
+    this.#ticket = null;
+    this.#waitedMs += this.#plane.clock.monotonicMs() - ticket.sinceMs;
+    this.cluster.line.leave(ticket);
     this.#plane.ledger.add('queued', -1);
+  }
+
+  #refusal(reason: ShedReason): Refusal {
+    const { clock, ledger, random } = this.#plane;
+    const { name, line } = this.cluster;
+    ledger.shed(reason, this.priority);
+    const [code, why] = SHED[reason];
+    const retryAfterS = line.retryAfterS(clock.monotonicMs(), random.next());
+    return { code, detail: `cluster ${name}${why}`, retryAfterS };
   }
 
   #tryPlace(): boolean {
@@ -118,8 +151,15 @@ export class Placement implements PickRequest, Waiter {
 
   #take(member: Member): boolean {
     const { ledger, decisions } = this.#plane;
-    if (!ledger.acquire(member.slot, decisions.concurrency(member.slot))) return false;
-    this.leaveLine();
+    const { slot, limiter } = member;
+    let limit = decisions.concurrency(slot);
+    // Of an adaptive one the decision is the ceiling.
+    if (limiter !== null) limit = Math.min(limit, decisions.adapted(slot) || limiter.initial);
+    if (!ledger.acquire(slot, limit)) return false;
+    if (this.#ticket !== null) {
+      this.leaveLine();
+      ledger.waited(this.priority, this.#waitedMs / 1000);
+    }
     this.session.placed(member);
     this.#owner.placed(member);
     return true;

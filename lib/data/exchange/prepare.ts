@@ -7,7 +7,7 @@ import { removeParameter } from '../../plan/lease/query.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { isGrpc, parseGrpcTimeoutMs } from '../hygiene/grpc.ts';
 import type { Caller } from '../hygiene/request-fields.ts';
-import type { Incoming, Reason } from '../ports.ts';
+import type { Incoming, Reason, Refusal } from '../ports.ts';
 import { fixedAnswer, type OwnAnswer, redirectAnswer } from '../router/answers.ts';
 import { servedOn } from '../router/misdirected.ts';
 import { isReason, normalForm, type Target } from '../router/normal-form.ts';
@@ -41,10 +41,6 @@ export function findRoute(plane: Plane, incoming: Incoming, caller: Caller): Rou
   return { route, target, caller };
 }
 
-export interface Refusal extends Reason {
-  readonly retryAfterS?: number;
-}
-
 /** What the route's own rules say against it; null when nothing. */
 export function refusal(plane: Plane, incoming: Incoming, { route, target, caller }: Routed): Refusal | null {
   const { config } = route;
@@ -62,7 +58,8 @@ export function refusal(plane: Plane, incoming: Incoming, { route, target, calle
     return { code: 'BODY_TOO_LARGE', detail: `${head.bodyLength} bytes announced` };
   const rate = config.rate_limit;
   if (rate === undefined) return null;
-  const key = hash32(caller.address, hash32(route.name, plane.compiled.hashSeed));
+  const whole = hash32(route.name, plane.compiled.hashSeed);
+  const key = rate.by === 'route' ? whole : hash32(caller.address, whole);
   const waitMs = plane.clients.takeToken(key, rate.rate, rate.burst);
   return waitMs === 0
     ? null

@@ -23,16 +23,17 @@ const JSON_WANTED = /(?:^|[,\s])application\/(?:[\w.-]+\+)?json\s*(?:$|[,;])/i;
 /**
  * The answer to a request that failed: small, with code, message and request id, never internals (`Reason.detail` stays in the log).
  * JSON when Accept names it, else plain text. gRPC clients get a trailers-only answer (gRPC over HTTP/2, "Responses").
- * 429 and 503 carry Retry-After (RFC 9110, section 10.2.3), 405 Allow (section 15.5.6).
+ * 429 and 503 carry Retry-After (RFC 9110, section 10.2.3), 405 Allow (section 15.5.6); for gRPC clients a known wait is said as
+ * grpc-retry-pushback-ms (gRFC A6, "Pushback").
  */
 export function errorAnswer(
   code: ErrorCode,
   head: RequestHead,
   requestId: string,
-  retryAfterS = 1,
+  retryAfterS?: number,
 ): OwnAnswer {
   const { status, says } = ERRORS[code];
-  if (isGrpc(head.fields)) return grpcError(code, head, requestId);
+  if (isGrpc(head.fields)) return grpcError(code, head, requestId, retryAfterS);
   const json = JSON_WANTED.test(fieldValue(head.fields, 'accept') ?? '');
   const text = json
     ? `${JSON.stringify({ error: { code, message: says, request_id: requestId } })}\n`
@@ -48,26 +49,29 @@ export function errorAnswer(
     'no-store',
   ];
   if (status === 429 || status === 503)
-    fields.push('Retry-After', String(Math.max(1, Math.ceil(retryAfterS))));
+    fields.push('Retry-After', String(Math.max(1, Math.ceil(retryAfterS ?? 1))));
   if (status === 405) fields.push('Allow', ALLOWED);
   return { status, fields, body: head.method === 'HEAD' ? NO_BODY : body };
 }
 
-function grpcError(code: ErrorCode, head: RequestHead, requestId: string): OwnAnswer {
+function grpcError(
+  code: ErrorCode,
+  head: RequestHead,
+  requestId: string,
+  retryAfterS: number | undefined,
+): OwnAnswer {
   const type = fieldValue(head.fields, 'content-type')!;
   const message = `${ERRORS[code].says} (${code}, request id ${requestId})`;
-  return {
-    status: 200,
-    fields: [
-      'Content-Type',
-      type.toLowerCase().startsWith('application/grpc-web') ? 'application/grpc-web' : 'application/grpc',
-      'grpc-status',
-      String(grpcStatus(code)),
-      'grpc-message',
-      encodeGrpcMessage(message),
-    ],
-    body: NO_BODY,
-  };
+  const fields: MutableFields = [
+    'Content-Type',
+    type.toLowerCase().startsWith('application/grpc-web') ? 'application/grpc-web' : 'application/grpc',
+    'grpc-status',
+    String(grpcStatus(code)),
+    'grpc-message',
+    encodeGrpcMessage(message),
+  ];
+  if (retryAfterS !== undefined) fields.push('grpc-retry-pushback-ms', String(Math.ceil(retryAfterS * 1000)));
+  return { status: 200, fields, body: NO_BODY };
 }
 
 /** Trailers that end a gRPC answer whose head has gone out already. */

@@ -8,6 +8,20 @@ import { POLICY_NAMES } from '../policies.ts';
 const positive = (fallback: number, most: number) => z.number().positive().max(most).default(fallback);
 const deviation = (fallback: number) => z.number().min(0).max(3).default(fallback);
 
+/** What a proxy does when more comes than can be done: as in a cluster's `limits` and `overload`. */
+const Limits = z.strictObject({
+  /** Requests at one server at once, of one proxy; auto is found by latency. */
+  concurrency: z.union([z.int().min(1).max(65_535), z.literal('auto')], {
+    error: 'expected a number or auto',
+  }),
+  queue: count(256, 0, 1_000_000),
+  /** Nobody waits longer. */
+  queue_timeout: duration('1s', '1ms'),
+  order: z.enum(['adaptive', 'fifo', 'lifo']).default('adaptive'),
+  target: duration('20ms', '1ms'),
+  interval: duration('100ms', '1ms'),
+});
+
 /** A policy by its name, or with settings of its own. */
 const Policy = z.union(
   [
@@ -22,6 +36,8 @@ const Policy = z.union(
       quantile: z.number().min(0).max(1).optional(),
       /** Candidates compared: ect. */
       choices: z.int().min(1).max(64).optional(),
+      /** Without it everything is sent at once. */
+      limits: Limits.optional(),
     }),
   ],
   { error: `expected one of ${POLICY_NAMES.join(', ')}, or a map with policy` },
@@ -149,6 +165,7 @@ export const Scenario = z.strictObject({
 });
 
 export type ScenarioConfig = z.output<typeof Scenario>;
+export type LimitsConfig = z.output<typeof Limits>;
 export type PolicyConfig = z.output<typeof Policy>;
 export type ServersConfig = z.output<typeof Servers>;
 export type DisturbanceConfig = z.output<typeof Disturbance>;

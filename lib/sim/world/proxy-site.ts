@@ -6,7 +6,7 @@ import type { Ending, LoadReport, Strategy, StrategyFactory } from '../../plan/b
 import type { Candidate, LoadView, Picker, PickRequest } from '../../plan/balance/picker.ts';
 import { LatencyBook } from '../../scoreboard/latency.ts';
 
-/** Nothing is vetoed here: a world has no limits and no retries. */
+/** Nothing is vetoed where there are no limits. */
 const ANY: PickRequest = { key: 0, accepts: () => true };
 
 export class ProxySite implements LoadView {
@@ -37,9 +37,9 @@ export class ProxySite implements LoadView {
   }
 
   /** The slot that takes the request; -1 when there is none. */
-  place(): number {
+  place(request: PickRequest = ANY): number {
     this.#book.tick(this.#clock.monotonicMs());
-    const slot = this.#picker.pick(ANY);
+    const slot = this.#picker.pick(request);
     if (slot < 0) return -1;
     this.#inFlight[slot]! += 1;
     this.#strategy.learner?.started(slot);

@@ -7,7 +7,7 @@ const MOST = 2 ** 20;
 const INITIAL = 4096;
 
 /** Where a request is. */
-export const Place = { free: 0, toServer: 1, asleep: 2, atServer: 3, toProxy: 4 } as const;
+export const Place = { free: 0, toServer: 1, asleep: 2, atServer: 3, toProxy: 4, inLine: 5 } as const;
 
 export class RequestTable {
   proxy = new Int32Array(INITIAL);
@@ -20,10 +20,13 @@ export class RequestTable {
   /** Rises when the row ends: an event for an older one is void. */
   generation = new Int32Array(INITIAL);
   startMs = new Float64Array(INITIAL);
+  /** When it was sent to a server: later than it came if it waited in line. */
+  sentMs = new Float64Array(INITIAL);
   arrivedMs = new Float64Array(INITIAL);
   foundInFlight = new Int32Array(INITIAL);
   sleepMs = new Float64Array(INITIAL);
   workMs = new Float64Array(INITIAL);
+  thereMs = new Float64Array(INITIAL);
   backMs = new Float64Array(INITIAL);
   #reports = new Float64Array(INITIAL * 5);
   #next = new Int32Array(INITIAL);
@@ -83,10 +86,12 @@ export class RequestTable {
     this.counted = grown(this.counted, after);
     this.generation = grown(this.generation, after);
     this.startMs = grown(this.startMs, after);
+    this.sentMs = grown(this.sentMs, after);
     this.arrivedMs = grown(this.arrivedMs, after);
     this.foundInFlight = grown(this.foundInFlight, after);
     this.sleepMs = grown(this.sleepMs, after);
     this.workMs = grown(this.workMs, after);
+    this.thereMs = grown(this.thereMs, after);
     this.backMs = grown(this.backMs, after);
     this.#reports = grown(this.#reports, after * 5);
     this.#next = grown(this.#next, after);

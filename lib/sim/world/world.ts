@@ -10,9 +10,10 @@ import type { LoadReport, StrategyFactory } from '../../plan/balance/learner.ts'
 import { streamOf } from '../chance.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import type { Truth } from '../oracle.ts';
-import type { ScenarioConfig } from '../scenario/schema.ts';
+import type { LimitsConfig, ScenarioConfig } from '../scenario/schema.ts';
 import { Arrivals } from './arrivals.ts';
 import { Deadlines } from './deadlines.ts';
+import { Door } from './door.ts';
 import { Fleet } from './fleet.ts';
 import { ProxySite } from './proxy-site.ts';
 import { Place, RequestTable } from './request-table.ts';
@@ -25,6 +26,10 @@ export interface WorldOptions {
   /** Arrivals, before steps. */
   readonly ratePerMs: number;
   readonly policy: (truth: Truth) => StrategyFactory;
+  /** Of each proxy; everything is sent at once without. */
+  readonly limits?: LimitsConfig | undefined;
+  /** Hears of every good answer: when, after how long, and the limit in force at its server, 0 for none. */
+  readonly answered?: (nowMs: number, latencyMs: number, limit: number) => void;
 }
 
 /** A server that fails answers after this long. */
@@ -46,12 +51,14 @@ export class World {
   readonly #tally: Tally;
   readonly #fleet: Fleet;
   readonly #proxies: ProxySite[];
+  readonly #doors: Door[] = [];
+  readonly #answered: NonNullable<WorldOptions['answered']>;
   readonly #arrivals: Arrivals;
   readonly #deadlines: Deadlines;
   readonly #report: LoadReport = { ...NOTHING };
   readonly #kinds;
 
-  constructor({ scenario, seed, proxies, ratePerMs, policy }: WorldOptions) {
+  constructor({ scenario, seed, proxies, ratePerMs, policy, limits, answered }: WorldOptions) {
     const kernel = this.#kernel;
     this.#scenario = scenario;
     this.#arrivals = new Arrivals(scenario, ratePerMs, proxies, seed);
@@ -69,6 +76,16 @@ export class World {
       { length: proxies },
       (_, i) => new ProxySite(slots, kernel, streamOf(seed, `policy ${i}`), proxies, factory),
     );
+    this.#answered = answered ?? (() => {});
+    if (limits !== undefined)
+      this.#doors = this.#proxies.map(
+        proxy =>
+          new Door(slots, kernel, limits, {
+            place: request => proxy.place(request),
+            sent: (row, slot) => this.#send(row, slot),
+            refused: row => this.#refused(row),
+          }),
+      );
     this.#kinds = {
       arrive: kernel.register(() => this.#arrive()),
       deliver: kernel.register((row, generation) => this.#deliver(row, generation)),
@@ -147,7 +164,8 @@ export class World {
     const counted = this.#measures(nowMs);
     if (counted) this.#tally.requests += 1;
     const proxy = this.#proxies[arrivals.proxy]!;
-    const slot = proxy.place();
+    const door = this.#doors[arrivals.proxy];
+    const slot = door === undefined ? proxy.place() : 0;
     if (slot < 0) {
       if (counted) this.#tally.errors += 1;
       return;
@@ -155,17 +173,17 @@ export class World {
     const table = this.#table;
     const row = table.take();
     table.proxy[row] = arrivals.proxy;
-    table.server[row] = slot;
-    table.place[row] = Place.toServer;
+    table.place[row] = Place.inLine;
     table.failed[row] = 0;
     table.counted[row] = counted ? 1 : 0;
     table.startMs[row] = nowMs;
     table.sleepMs[row] = arrivals.sleepMs;
     table.workMs[row] = arrivals.workMs;
+    table.thereMs[row] = arrivals.thereMs;
     table.backMs[row] = arrivals.backMs;
-    this.#fleet.heading[slot]! += 1;
-    this.#kernel.schedule(arrivals.thereMs, this.#kinds.deliver, row, table.generation[row]!);
     if (this.#scenario.on_deadline === 'cancel') this.#deadlines.add(row, table.generation[row]!);
+    if (door === undefined) this.#send(row, slot);
+    else door.admit(row);
     for (let to = proxy.nextProbe(); to >= 0; to = proxy.nextProbe()) {
       if (counted) this.#tally.probes += 1;
       const probe = table.take();
@@ -173,6 +191,20 @@ export class World {
       table.server[probe] = to;
       this.#kernel.schedule(arrivals.probeDelayMs(), this.#kinds.probe, probe, 0);
     }
+  }
+
+  #send(row: number, slot: number): void {
+    const table = this.#table;
+    table.server[row] = slot;
+    table.place[row] = Place.toServer;
+    table.sentMs[row] = this.#kernel.monotonicMs();
+    this.#fleet.heading[slot]! += 1;
+    this.#kernel.schedule(table.thereMs[row]!, this.#kinds.deliver, row, table.generation[row]!);
+  }
+
+  #refused(row: number): void {
+    if (this.#table.counted[row] === 1) this.#tally.errors += 1;
+    this.#table.release(row);
   }
 
   #deliver(row: number, generation: number): void {
@@ -222,19 +254,20 @@ export class World {
   #answer(row: number, generation: number): void {
     const table = this.#table;
     if (table.generation[row] !== generation) return;
-    const latencyMs = this.#kernel.monotonicMs() - table.startMs[row]!;
+    const nowMs = this.#kernel.monotonicMs();
+    const slot = table.server[row]!;
+    const latencyMs = nowMs - table.sentMs[row]!;
     const failed = table.failed[row] === 1;
     const { attached } = this.#scenario.reports;
     if (attached) table.readReport(row, this.#report);
     const proxy = this.#proxies[table.proxy[row]!]!;
-    proxy.settle(
-      table.server[row]!,
-      failed ? 'failure' : 'success',
-      latencyMs,
-      attached ? this.#report : null,
-    );
-    if (table.counted[row] === 1) this.#count(latencyMs, failed);
+    const door = this.#doors[table.proxy[row]!];
+    proxy.settle(slot, failed ? 'failure' : 'success', latencyMs, attached ? this.#report : null);
+    const wholeMs = nowMs - table.startMs[row]!;
+    if (table.counted[row] === 1) this.#count(wholeMs, failed);
+    if (!failed) this.#answered(nowMs, wholeMs, door?.limit(slot) ?? 0);
     table.release(row);
+    door?.freed(slot, failed, latencyMs);
   }
 
   #count(latencyMs: number, failed: boolean): void {
@@ -254,15 +287,22 @@ export class World {
     if (table.generation[row] !== generation) return;
     const slot = table.server[row]!;
     const place = table.place[row]!;
-    if (place === Place.toServer) this.#fleet.heading[slot]! -= 1;
-    else if (place !== Place.toProxy) this.#fleet.server(slot).cancel(row, place === Place.asleep);
-    this.#proxies[table.proxy[row]!]!.settle(slot, 'failure', this.#scenario.deadline, null);
+    const door = this.#doors[table.proxy[row]!];
+    if (place === Place.inLine) door!.leave(row);
+    else this.#cancel(row, slot, place);
     if (table.counted[row] === 1) {
       this.#tally.late += 1;
       this.#tally.slow += 1;
       this.#tally.ended(this.#scenario.deadline);
     }
     table.release(row);
+    if (place !== Place.inLine) door?.freed(slot, false, -1);
+  }
+
+  #cancel(row: number, slot: number, place: number): void {
+    if (place === Place.toServer) this.#fleet.heading[slot]! -= 1;
+    else if (place !== Place.toProxy) this.#fleet.server(slot).cancel(row, place === Place.asleep);
+    this.#proxies[this.#table.proxy[row]!]!.settle(slot, 'failure', this.#scenario.deadline, null);
   }
 
   #probe(row: number): void {

@@ -19,6 +19,8 @@ const input = (more: Partial<MetricsInput> = {}): MetricsInput => ({
       route === 0 && statusClass === 2 ? histogram([0, 3], [14, 1]) : histogram(),
     backendHistogram: slot => histogram([1, slot]),
     permits: slot => slot * 10,
+    shed: (reason, priority) => (reason === 'late' ? priority + 1 : 0),
+    waits: priority => histogram([2, priority]),
     totals: slot => ({
       attempts: 10,
       successes: 6 + slot,
@@ -42,6 +44,15 @@ const input = (more: Partial<MetricsInput> = {}): MetricsInput => ({
     nodeVersion: 'v24.21.0',
   },
   ...more,
+});
+
+t.test('what was shed by why and priority, waits by priority, and the limit in force', async t => {
+  const families = parsePrometheus(renderMetrics(input()));
+  const shed = families.get('leaseway_shed_total')!.samples;
+  t.equal(shed.length, 20);
+  t.equal(shed.find(({ labels }) => labels.reason === 'late' && labels.priority === 'critical')!.value, 4);
+  t.equal(families.get('leaseway_queue_wait_seconds')!.type, 'histogram');
+  t.equal(families.get('leaseway_backend_concurrency_limit')!.samples.length, 3);
 });
 
 t.test('the text is what a strict scraper accepts, with these types', async t => {

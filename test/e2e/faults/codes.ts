@@ -33,6 +33,7 @@ export const PRODUCED: Readonly<Record<ErrorCode, string | { readonly never: str
   NO_BACKEND: 'health.test.ts',
   QUEUE_FULL: 'overload.test.ts',
   QUEUE_TIMEOUT: 'overload.test.ts',
+  OVERLOADED: 'adaptive.test.ts',
   DRAINING: { never: 'names how a tunnel ended at the deadline of a drain; requests are served to the end' },
   INTERNAL: {
     never: 'a fault of the program itself: no outside means brings it about, or it would be mended',

@@ -36,6 +36,7 @@ interface BackendStatus {
   readonly ejectedUntilMs: number | null;
   readonly effectiveWeight: number;
   readonly inFlight: number;
+  readonly limit: number;
   readonly tunnels: number;
   readonly requests: number;
   readonly failures: number;
