@@ -38,7 +38,7 @@ const BUILD = {
   prequal: options => prequal(probing(options)),
   rif: options => fewestProbed(probing(options)),
   c3: options => c3(probing(options)),
-  ect: ({ probes = 0.2, choices = 16 }) => expectedCompletion({ probes, choices, alike: 1 }),
+  ect: ({ probes = 0.2, choices = 16 }) => expectedCompletion({ probes, choices, alike: 1.1 }),
   predictive: ({ probes = 0.2, choices = 16 }) => predictive({ probes, choices }),
   oracle: (_, truth) => oracle(truth),
 } as const satisfies Record<string, Build>;

@@ -7,17 +7,35 @@
 //   serviceMs (T)   mean of D over unhindered windows; of D · (u / N) / usual, the time of those that got on, over hindered
 //   room (K)        hindered: N · (u / N) / usual, the part of N that got on; else at least N, and growing slowly
 // Where u is not reported, D against T tells whether it is hindered. No limit and no speed is configured or known.
+//
+// Both are estimates that age. A window of few answers says little of T, so windows count by their answers; and what a backend
+// itself says of how long it takes counts as a few answers, all there is of one that nobody has tried. Neighbours that took
+// or left room come and go: what is heard of no more is taken to have the room that it usually has.
 
-/** Share of a new window in the mean service time and in the usual ratio. */
-const NEWEST = 0.1;
+/** Share of a new window in the usual ratio. It is the highest that counts: mildly hindered windows must not drag it down. */
+const RISES = 0.2;
+const FALLS = 0.04;
+/** What older answers are still worth, window by window. */
+const OLDER = 0.97;
+/** Share of a new window in the most that went unhindered. */
+const NEWEST = 0.01;
+/** A backend's word on its latency counts as so many answers. */
+const WORD = 8;
+/** Share of its newest word in it. */
+const NEWEST_WORD = 0.3;
+/** Share of a window in the room a backend usually has; and how fast that takes the place of what a window said, once it is old. */
+const USUAL_ROOM = 0.02;
+const ROOM_HOLDS_MS = 1_000;
+const ROOM_FADES_MS = 1_500;
 /** Under this share of the usual u / N requests are hindered. Two figures of 10 % noise each make 14 %. */
-const HINDERED = 0.8;
+const HINDERED = 0.75;
 /** The same by residence time: a window holds few requests, whose mean varies more than a ratio. */
 const INFLATED = 1.5;
-/** How fast a hindered window is believed. */
-const ADJUST = 0.5;
+/** A hindered window is believed by half when it comes a second after the one before, and the more the later. */
+const ADJUST_MS = 1_440;
 /** Growth of unproven room, per second. At 1.2, which finds spare cores sooner, tails were a fifth longer. */
 const GROWTH_PER_S = 1.05;
+const LEAST_ROOM = 0.05;
 /** Room beyond what was ever proven or is allocated. */
 const BEYOND = 3;
 /** Growth of T over a window that says it is too low, or that the backend is full. */
@@ -26,7 +44,8 @@ const DRIFT = 1.2;
 const LEAST_MS = 0.01;
 /**
  * What was learnt of a backend that is heard of no more is believed less and less, in favour of trying it: what was slow as it
- * started would else be slow for ever. After this silence T falls by e in each FADE_MS.
+ * started would else be slow for ever. After this silence T falls by e in each FADE_MS; more slowly with other proxies, which
+ * try it as well.
  */
 const HOLDS_MS = 5_000;
 const FADE_MS = 10_000;
@@ -37,23 +56,33 @@ export class CapacityBook {
   /** NaN until a first window. */
   readonly serviceMs: Float64Array;
   readonly room: Float64Array;
-  /** Mean square of ln(D / T): how far one window is to be believed. */
-  readonly #variance: Float64Array;
+  /** Answers that T is the mean of, and the time they took, older ones faded. */
+  readonly #answers: Float64Array;
+  readonly #tookMs: Float64Array;
+  readonly #answeredMs: Float64Array;
+  /** What it says itself; NaN when it does not. */
+  readonly #wordMs: Float64Array;
+  readonly #usualRoom: Float64Array;
   /** u / N unhindered: its inverse is the number of requests that fill the allocation. */
   readonly #usual: Float64Array;
   /** Most in flight that went unhindered. */
   readonly #proven: Float64Array;
   readonly #atMs: Float64Array;
-  readonly #windows: Float64Array;
+  readonly #fadeMs: number;
   #fleetLog = Number.NaN;
   #fleetRoom = Number.NaN;
 
-  constructor(slots: number) {
+  /** `proxies` learn of the same backends, this one included. */
+  constructor(slots: number, proxies = 1) {
+    this.#fadeMs = FADE_MS * proxies;
     this.serviceMs = new Float64Array(slots).fill(Number.NaN);
     this.room = new Float64Array(slots).fill(Number.NaN);
-    this.#variance = new Float64Array(slots).fill(0.25);
+    this.#answers = new Float64Array(slots);
+    this.#tookMs = new Float64Array(slots);
+    this.#answeredMs = new Float64Array(slots);
+    this.#wordMs = new Float64Array(slots).fill(Number.NaN);
+    this.#usualRoom = new Float64Array(slots).fill(Number.NaN);
     this.#usual = new Float64Array(slots).fill(Number.NaN);
-    this.#windows = new Float64Array(slots);
     this.#proven = new Float64Array(slots);
     this.#atMs = new Float64Array(slots);
   }
@@ -71,40 +100,56 @@ export class CapacityBook {
     this.#atMs[slot] = nowMs;
     if (!(inFlight > 0) || !(perSecond > 0)) return this.#grow(slot, elapsedMs);
     const residenceMs = Math.max(LEAST_MS, tookMs);
+    this.#answeredMs[slot] = nowMs;
     if (Number.isNaN(this.serviceMs[slot]!)) this.serviceMs[slot] = residenceMs;
     const went = this.#unhindered(slot, inFlight, residenceMs, utilization);
     if (went < HINDERED) {
       const got = inFlight * went;
       const before = this.room[slot]!;
-      this.room[slot] = Number.isNaN(before) ? got : before + ADJUST * (got - before);
+      this.room[slot] = Number.isNaN(before)
+        ? got
+        : before + (1 - Math.exp(-elapsedMs / ADJUST_MS)) * (got - before);
       // Little's law for the part that got on. Without it a backend whose first window held short requests only would look
       // fast, be flooded, and so never have an unhindered window to learn better from. By residence alone the part follows
       // from T and tells nothing of it; then T gives way a little, so that no wrong one lasts.
-      this.#learnService(slot, utilization > 0 ? residenceMs * went : this.serviceMs[slot]! * DRIFT);
+      const gotMs = utilization > 0 ? residenceMs * went : this.serviceMs[slot]! * DRIFT;
+      this.#learnService(slot, gotMs, perSecond);
     } else {
-      this.#proven[slot] = Math.max(this.#proven[slot]! * (1 - NEWEST / 10), inFlight);
+      this.#proven[slot] = Math.max(this.#proven[slot]! * (1 - NEWEST), inFlight);
       this.#grow(slot, elapsedMs);
       this.room[slot] = Math.max(Number.isNaN(this.room[slot]!) ? 0 : this.room[slot]!, inFlight);
-      this.#learnService(slot, residenceMs);
+      this.#learnService(slot, residenceMs, perSecond);
     }
     const room = this.room[slot]!;
+    const usually = this.#usualRoom[slot]!;
+    this.#usualRoom[slot] = Number.isNaN(usually) ? room : usually + USUAL_ROOM * (room - usually);
     this.#fleetRoom = Number.isNaN(this.#fleetRoom)
       ? room
       : this.#fleetRoom + 0.01 * (room - this.#fleetRoom);
   }
 
+  /** What the backend says of how long a request takes there; counts when it has room, else queues are in it. */
+  told(slot: number, latencyMs: number, inFlight: number): void {
+    if (!(latencyMs > 0) || !(latencyMs < Number.POSITIVE_INFINITY)) return;
+    if (!(inFlight < (this.room[slot]! || 1))) return;
+    const before = this.#wordMs[slot]!;
+    this.#wordMs[slot] = Number.isNaN(before) ? latencyMs : before + NEWEST_WORD * (latencyMs - before);
+  }
+
   /**
-   * T, drawn towards the fleet's by as much as it may be chance: choosing the lowest of ten estimates would else mostly
-   * choose the luckiest (James and Stein 1961).
+   * T, drawn towards the backend's own word, or else the fleet's mean, by as much as it may be chance: choosing the lowest of
+   * many estimates would else mostly choose the luckiest (James and Stein 1961).
    */
   serviceOf(slot: number, nowMs: number): number {
-    const learnt = this.serviceMs[slot]!;
-    const silentMs = nowMs - this.#atMs[slot]! - HOLDS_MS;
-    const own = silentMs > 0 ? learnt * Math.exp(-silentMs / FADE_MS) : learnt;
-    if (Number.isNaN(own)) return Number.isNaN(this.#fleetLog) ? 1 : Math.exp(this.#fleetLog);
-    const apart = Math.log(own) - this.#fleetLog;
-    const doubt = (this.#variance[slot]! * NEWEST) / (2 - NEWEST);
-    return Math.exp(this.#fleetLog + (apart * apart * apart) / (apart * apart + doubt + 1e-12));
+    const answers = this.#answers[slot]!;
+    const wordMs = this.#wordMs[slot]!;
+    const told = !Number.isNaN(wordMs);
+    if (answers === 0 && !told) return Number.isNaN(this.#fleetLog) ? 1 : Math.exp(this.#fleetLog);
+    const silentMs = nowMs - this.#answeredMs[slot]! - HOLDS_MS;
+    const fading = silentMs > 0 ? Math.exp(-silentMs / (told ? this.#fadeMs : FADE_MS)) : 1;
+    if (told) return (fading * (this.#tookMs[slot]! + WORD * wordMs)) / (answers + WORD);
+    const apart = Math.log(this.serviceMs[slot]! * fading) - this.#fleetLog;
+    return Math.exp(this.#fleetLog + (apart * apart * apart) / (apart * apart + 1 / answers));
   }
 
   /** Something was learnt of this backend, or of another that it can be likened to. */
@@ -112,19 +157,26 @@ export class CapacityBook {
     return !Number.isNaN(this.serviceMs[slot]!) || !Number.isNaN(this.#fleetLog);
   }
 
-  roomOf(slot: number): number {
+  roomOf(slot: number, nowMs: number): number {
     const own = this.room[slot]!;
-    if (!Number.isNaN(own)) return Math.max(own, 0.05);
-    return Number.isNaN(this.#fleetRoom) ? 1 : this.#fleetRoom;
+    if (Number.isNaN(own)) return Number.isNaN(this.#fleetRoom) ? 1 : this.#fleetRoom;
+    const usually = this.#usualRoom[slot]!;
+    const agedMs = nowMs - this.#atMs[slot]! - ROOM_HOLDS_MS;
+    const now =
+      agedMs > 0 && usually > 0 ? usually + (own - usually) * Math.exp(-agedMs / ROOM_FADES_MS) : own;
+    return Math.max(now, LEAST_ROOM);
   }
 
   /** Another backend is in the slot from now on; of the fleet nothing is forgotten. */
   forget(slot: number): void {
     this.serviceMs[slot] = Number.NaN;
     this.room[slot] = Number.NaN;
-    this.#variance[slot] = 0.25;
+    this.#answers[slot] = 0;
+    this.#tookMs[slot] = 0;
+    this.#answeredMs[slot] = 0;
+    this.#wordMs[slot] = Number.NaN;
+    this.#usualRoom[slot] = Number.NaN;
     this.#usual[slot] = Number.NaN;
-    this.#windows[slot] = 0;
     this.#proven[slot] = 0;
     this.#atMs[slot] = 0;
   }
@@ -142,7 +194,7 @@ export class CapacityBook {
       return 1;
     }
     const went = ratio / usual;
-    if (went >= HINDERED) this.#usual[slot] = usual + (went > 1 ? 2 : 1) * NEWEST * (ratio - usual);
+    if (went >= HINDERED) this.#usual[slot] = usual + (went > 1 ? RISES : FALLS) * (ratio - usual);
     return Math.min(1, went);
   }
 
@@ -160,14 +212,10 @@ export class CapacityBook {
     this.room[slot] = Math.min(most, before * GROWTH_PER_S ** (elapsedMs / 1000));
   }
 
-  #learnService(slot: number, residenceMs: number): void {
-    const before = this.serviceMs[slot]!;
-    // The first windows are averaged evenly: one alone is not worth more than the next.
-    this.#windows[slot] = Math.min(1 / NEWEST, this.#windows[slot]! + 1);
-    const share = 1 / this.#windows[slot]!;
-    const apart = Math.log(residenceMs / before);
-    this.#variance[slot]! += NEWEST * (apart * apart - this.#variance[slot]!);
-    this.serviceMs[slot] = before + share * (residenceMs - before);
+  #learnService(slot: number, residenceMs: number, perSecond: number): void {
+    this.#answers[slot] = this.#answers[slot]! * OLDER + perSecond;
+    this.#tookMs[slot] = this.#tookMs[slot]! * OLDER + residenceMs * perSecond;
+    this.serviceMs[slot] = this.#tookMs[slot]! / this.#answers[slot]!;
     const log = Math.log(this.serviceMs[slot]!);
     this.#fleetLog = Number.isNaN(this.#fleetLog) ? log : this.#fleetLog + 0.01 * (log - this.#fleetLog);
   }

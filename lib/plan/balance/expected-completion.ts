@@ -53,10 +53,15 @@ const LEAST_SUCCESS = 0.01;
 /** A stalled backend comes after every other, and among stalled ones the least silent first. */
 const STALLED_MS = 1e9;
 
-const MOST_CHOICES = 64;
+const MOST_CHOICES = 128;
+/** Drawn for a probe; the one that is worth most is asked. Each so-manyth time the one not heard of for longest instead. */
+const PROBE_CHOICES = 8;
+const OLDEST_EACH = 4;
+/** An answer is hardly worth asking for again within this, and fully so long after. */
+const NEWS_MS = 1_000;
 
 export interface CompletionOptions {
-  /** Drawn and compared; at most 64. */
+  /** Drawn and compared by a proxy that is alone; the more share the backends, the more are drawn, up to 128. */
   readonly choices: number;
   /** Scores within this factor of the lowest are alike. */
   readonly alike: number;
@@ -83,8 +88,10 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
   readonly #windowRate: Float64Array;
   readonly #windowInFlight: Float64Array;
   readonly #otherProxies: number;
+  readonly #choices: number;
   #candidates: Candidates;
   #probesDue = 0;
+  #probed = 0;
   /** Of the pick under way, since it may not allocate. */
   readonly #compared = new Int32Array(MOST_CHOICES);
   readonly #scores = new Float64Array(MOST_CHOICES);
@@ -95,7 +102,9 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
     this.#random = random;
     this.#options = options;
     this.#otherProxies = proxies - 1;
-    this.#book = new CapacityBook(slots);
+    // With many proxies each has fresh news of a few backends only, and not the same ones: it must not miss them.
+    this.#choices = Math.min(MOST_CHOICES, Math.ceil(options.choices * Math.sqrt(proxies)));
+    this.#book = new CapacityBook(slots, proxies);
     this.#others = new Float64Array(slots);
     this.#usually = new Float64Array(slots);
     this.#heardMs = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
@@ -127,7 +136,7 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
     const { count, level } = this.#candidates;
     if (count === 0) return NONE;
     const nowMs = this.#clock.monotonicMs();
-    const all = count <= this.#options.choices;
+    const all = count <= this.#choices;
     let compared = all ? this.#scoreAll(request, nowMs, level) : this.#scoreDrawn(request, nowMs);
     if (compared === 0 && all && !level) compared = this.#scoreAll(request, nowMs, true);
     return this.#fewestOfBest(compared, nowMs);
@@ -150,7 +159,7 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
     const { slots } = this.#candidates;
     let index = NONE;
     let compared = 0;
-    for (let draws = this.#options.choices; draws > 0; draws--) {
+    for (let draws = this.#choices; draws > 0; draws--) {
       const drawn = this.#candidates.drawAccepted(request, index);
       if (drawn === NONE) break;
       index = drawn;
@@ -220,6 +229,7 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
       this.#others[slot] = others;
       this.#usually[slot] = first ? others : this.#usually[slot]! + USUAL * (others - this.#usually[slot]!);
       this.#heardMs[slot] = nowMs;
+      this.#book.told(slot, report.latencyMs, report.inFlight);
     }
     const { meanInFlight, requestsPerSecond, utilization } = report;
     if (Number.isNaN(meanInFlight) || Number.isNaN(requestsPerSecond)) return;
@@ -235,14 +245,27 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
     this.reported(slot, report);
   }
 
-  /** Of two at random the one not heard of for longer. */
+  /** Of a few drawn the one where news would most likely bring work: soon done by what is known, and long not heard of. */
   nextProbe(): number {
     const { count, slots } = this.#candidates;
     if (this.#probesDue < 1 || count === 0) return NONE;
     this.#probesDue -= 1;
-    const one = slots[below(this.#random, count)]!;
-    const other = slots[below(this.#random, count)]!;
-    return this.#heardMs[one]! <= this.#heardMs[other]! ? one : other;
+    this.#probed = (this.#probed + 1) % OLDEST_EACH;
+    const nowMs = this.#clock.monotonicMs();
+    let best = NONE;
+    let leastMs = Number.POSITIVE_INFINITY;
+    for (let draws = Math.min(count, PROBE_CHOICES); draws > 0; draws--) {
+      const slot = slots[below(this.#random, count)]!;
+      const heardMs = this.#heardMs[slot]!;
+      const costMs =
+        this.#probed === 0
+          ? heardMs
+          : this.#doneMs(slot, nowMs) / Math.max(1e-9, 1 - Math.exp((heardMs - nowMs) / NEWS_MS));
+      if (best !== NONE && !(costMs < leastMs)) continue;
+      best = slot;
+      leastMs = costMs;
+    }
+    return best;
   }
 
   forget(slot: number): void {
@@ -257,21 +280,21 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
   explain(request: PickRequest): Explanation {
     const nowMs = this.#clock.monotonicMs();
     const { count, slots, level } = this.#candidates;
-    const all = count <= this.#options.choices;
+    const all = count <= this.#choices;
     const standings = this.#candidates.standings(request, index => {
       const slot = slots[index]!;
       const score = this.#score(slot, nowMs);
       const figures = {
         done_ms: this.#doneMs(slot, nowMs),
         service_ms: this.#book.serviceOf(slot, nowMs),
-        room: this.#book.roomOf(slot),
+        room: this.#book.roomOf(slot, nowMs),
         queue: this.#queue(slot, nowMs),
         failing: this.#failingNow(slot, nowMs),
       };
       return { score, figures, ...(score >= STALLED_MS && { remark: 'has stopped answering' }) };
     });
     return {
-      rule: `where it is expected to be done first, of ${all ? 'all' : `${this.#options.choices} drawn`}; of like ones the fewest in flight`,
+      rule: `where it is expected to be done first, of ${all ? 'all' : `${this.#choices} drawn`}; of like ones the fewest in flight`,
       choice: all && level ? this.#announced(standings, nowMs) : only(standings),
       standings,
     };
@@ -291,7 +314,7 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
   }
 
   #doneMs(slot: number, nowMs: number): number {
-    const fill = (this.#queue(slot, nowMs) + 1) / this.#book.roomOf(slot);
+    const fill = (this.#queue(slot, nowMs) + 1) / this.#book.roomOf(slot, nowMs);
     return this.#book.serviceOf(slot, nowMs) * Math.sqrt(1 + fill * fill);
   }
 

@@ -15,7 +15,8 @@ export class Reporter {
   readonly #allocatedCores: number;
   readonly #latency = new LatencyByLoad();
   #answers = 0;
-  #windowFromMs = 0;
+  /** NaN until the first window begins: the servers of a world have been there before, and half a window is none. */
+  #windowFromMs = Number.NaN;
   #presentMs = 0;
   #usedCoreMs = 0;
   #meanInFlight = Number.NaN;
@@ -42,13 +43,18 @@ export class Reporter {
     if (elapsedMs <= 0) return;
     const server = this.#server;
     server.advance();
+    if (Number.isNaN(elapsedMs)) return this.#begin(nowMs);
     const noise = (): number => logNormal(this.#random, this.#noise);
     this.#meanInFlight = ((server.presentMs - this.#presentMs) / elapsedMs) * noise();
     this.#requestsPerSecond = (this.#answers / elapsedMs) * 1000 * noise();
     const cores = (server.usedCoreMs - this.#usedCoreMs) / elapsedMs;
     this.#utilization = (cores / this.#allocatedCores) * noise();
-    this.#presentMs = server.presentMs;
-    this.#usedCoreMs = server.usedCoreMs;
+    this.#begin(nowMs);
+  }
+
+  #begin(nowMs: number): void {
+    this.#presentMs = this.#server.presentMs;
+    this.#usedCoreMs = this.#server.usedCoreMs;
     this.#answers = 0;
     this.#windowFromMs = nowMs;
   }

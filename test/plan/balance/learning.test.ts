@@ -198,6 +198,9 @@ t.test('speed and room are learnt from noisy windows alone', async t => {
       Math.abs(book.serviceOf(slot, 120_000) / serviceMs - 1) < 0.1,
       `${book.serviceOf(slot, 120_000)} for ${serviceMs}, seed 3`,
     );
-    t.ok(book.roomOf(slot) > 4.5 && book.roomOf(slot) < 8, `${book.roomOf(slot)} for 6, seed 3`);
+    t.ok(
+      book.roomOf(slot, 120_000) > 4.5 && book.roomOf(slot, 120_000) < 8,
+      `${book.roomOf(slot, 120_000)} for 6, seed 3`,
+    );
   }
 });
