@@ -14,6 +14,8 @@ import { defaultTokenFile, loadToken } from './control/admin/token.ts';
 import { createRegistry } from './control/backend/registry.ts';
 import { ControlPlane } from './control/control-plane.ts';
 import { CertificateStore, type TlsMaterial } from './control/secrets/certificates.ts';
+import { SignalBoard } from './control/signals/board.ts';
+import { SignalWatch } from './control/signals/watch.ts';
 import { WorkerLinks } from './control/worker-links.ts';
 import { systemClock } from './core/clock.ts';
 import { LeasewayError, messageOf } from './core/errors.ts';
@@ -80,12 +82,14 @@ async function main(): Promise<void> {
   // Parts keep the log they were given; its level and format follow the configuration.
   const currentLog = forwardingLog(() => log);
   const controlBoard = attachControl(board);
+  const signals = new SignalBoard();
   const registry = createRegistry({
     board: controlBoard,
     clock,
     random: systemRandom,
     log: currentLog,
     stateDir,
+    agents: signals,
     maxBackends: first.config.max_backends,
   });
   const links = new WorkerLinks(clock, { spans: spans => exporter.spans(spans) });
@@ -97,6 +101,8 @@ async function main(): Promise<void> {
     workerRows: board.shape.workers,
     board: controlBoard,
     registry,
+    signals,
+    clock,
     links,
     plane: () => plane!,
     notify,
@@ -149,6 +155,10 @@ async function main(): Promise<void> {
       board: controlBoard,
       registry,
       certificates: new CertificateStore({ clock, log: currentLog, lastGood: birth.inherited?.tls }),
+      signals: new SignalWatch({
+        board: controlBoard,
+        ...{ signals, clock, random: systemRandom, log: currentLog },
+      }),
       links,
       generation: birth.inherited?.generation ?? 0,
       notify,

@@ -1,7 +1,6 @@
 // A status report as people read it. Pure.
 
-import type { StatusReport } from '../control/admin/ports.ts';
-import type { BackendStatus } from '../control/backend/ports.ts';
+import type { BackendReport, StatusReport } from '../control/admin/ports.ts';
 import type { WorkerCounter } from '../scoreboard/ports.ts';
 import { shortDuration } from './figures.ts';
 import { type Cell, type Look, type Paint, painted, printable, table } from './table.ts';
@@ -26,12 +25,16 @@ export function statusText(status: StatusReport, nowMs: number, look: Look): str
     `workers    ${alive} of ${status.workers.length}; ${sum('connections')} connections, ${sum('requestsActive')} requests, ${sum('tunnels')} tunnels, ${sum('queued')} queued`,
     ...status.reloadProblems.map(problem => painted(`problem    ${printable(problem)}`, 'red', look.color)),
   ];
+  const signals = status.backends.some(({ sources }) => sources.length > 0);
   const backends =
     status.backends.length === 0
       ? 'no backends\n'
       : table(
-          COLUMNS,
-          status.backends.map(b => row(b, nowMs)),
+          signals ? COLUMNS.toSpliced(DETAIL_AT, 0, { title: 'LOAD' }) : COLUMNS,
+          status.backends.map(b => {
+            const cells = row(b, nowMs);
+            return signals ? cells.toSpliced(DETAIL_AT, 0, loadText(b)) : cells;
+          }),
           look,
         );
   return `${lines.join('\n')}\n\n${backends}`;
@@ -49,14 +52,39 @@ const COLUMNS = [
   { title: 'DETAIL' },
 ];
 
-const PAINT: Readonly<Record<BackendStatus['state'], Paint>> = {
+const DETAIL_AT = COLUMNS.length - 1;
+
+/** The shares that people ask for first; the rest is in --json. */
+const SHOWN: Readonly<Partial<Record<BackendReport['signals'][number]['signal'], string>>> = {
+  cpu: 'cpu',
+  memory: 'mem',
+  network: 'net',
+  disk: 'disk',
+  application: 'app',
+};
+
+/** `cpu 62% mem 40% (orca 1s, scrape 4s)`; of sources that fail, that they do. */
+function loadText({ signals, sources }: BackendReport): Cell | string {
+  if (sources.length === 0) return '-';
+  const values = signals.flatMap(({ signal, value }) =>
+    SHOWN[signal] === undefined ? [] : [`${SHOWN[signal]} ${Math.round(100 * value)}%`],
+  );
+  const heard = sources.map(({ source, ok, ageMs }) => {
+    const age = ageMs === null ? '' : ` ${shortDuration(ageMs)}`;
+    return ok === false ? `${source} fails${age}` : `${source}${age === '' ? ' silent' : age}`;
+  });
+  const text = `${values.length === 0 ? '' : `${values.join(' ')} `}(${heard.join(', ')})`;
+  return sources.some(({ ok }) => ok === false) ? { text, paint: 'yellow' } : text;
+}
+
+const PAINT: Readonly<Record<BackendReport['state'], Paint>> = {
   up: 'green',
   draining: 'yellow',
   down: 'red',
   maintenance: 'yellow',
 };
 
-function row(backend: BackendStatus, nowMs: number): (Cell | string)[] {
+function row(backend: BackendReport, nowMs: number): (Cell | string)[] {
   const { cluster, id, state, weight, effectiveWeight } = backend;
   const weights = effectiveWeight === weight ? `${weight}` : `${round(effectiveWeight)}/${weight}`;
   return [
@@ -72,10 +100,12 @@ function row(backend: BackendStatus, nowMs: number): (Cell | string)[] {
   ];
 }
 
-function detail({ drainUntilMs, ejectedUntilMs, healthDetail }: BackendStatus, nowMs: number): string {
+function detail(backend: BackendReport, nowMs: number): string {
+  const { drainUntilMs, ejectedUntilMs, healthDetail, state, sources } = backend;
   if (drainUntilMs !== null) return `ended in ${shortDuration(drainUntilMs - nowMs)}`;
   if (ejectedUntilMs !== null) return `ejected, back in ${shortDuration(ejectedUntilMs - nowMs)}`;
-  return healthDetail;
+  const agent = sources.find(({ source, ageMs }) => source === 'agent_check' && ageMs !== null);
+  return agent !== undefined && state !== 'up' ? `agent said ${agent.detail}; ${healthDetail}` : healthDetail;
 }
 
 const round = (value: number): number => Math.round(value * 100) / 100;

@@ -114,3 +114,7 @@ export const Signals = z
   .default([]);
 
 export type OrcaConfig = z.output<typeof Orca>;
+export type OrcaStreamConfig = z.output<typeof OrcaStream>;
+export type AgentCheckConfig = z.output<typeof AgentCheck>;
+export type ScrapeConfig = z.output<typeof Scrape>;
+export type ScrapeMetric = z.output<typeof Metric>;

@@ -1,5 +1,6 @@
 // What operators can ask, answered by the parts of the control plane.
 
+import type { Clock } from '../core/clock.ts';
 import { LeasewayError } from '../core/errors.ts';
 import type { ControlNotice } from '../orders/messages.ts';
 import type { ControlBoard, WorkerCounter } from '../scoreboard/ports.ts';
@@ -8,6 +9,7 @@ import type { ConnectionFilter, ControlActions, ReloadResult, StatusReport } fro
 import { readProcess } from './admin/process-reading.ts';
 import type { BackendRegistry } from './backend/ports.ts';
 import type { ControlPlane } from './control-plane.ts';
+import type { SignalBoard } from './signals/board.ts';
 import type { ConnectionList, WorkerLinks } from './worker-links.ts';
 
 export interface ActionParts {
@@ -17,6 +19,8 @@ export interface ActionParts {
   readonly workerRows: number;
   readonly board: ControlBoard;
   readonly registry: BackendRegistry;
+  readonly signals: SignalBoard;
+  readonly clock: Clock;
   readonly links: WorkerLinks;
   plane(): ControlPlane;
   notify(notice: ControlNotice): void;
@@ -47,6 +51,7 @@ export class Actions implements ControlActions {
     const plane = this.#parts.plane();
     const notReady = this.#notReady();
     const alive = new Set(links.rows);
+    const nowMs = this.#parts.clock.monotonicMs();
     return {
       version,
       pid: process.pid,
@@ -70,7 +75,10 @@ export class Actions implements ControlActions {
         alive: alive.has(row),
         counters: board.worker(row) as Readonly<Record<WorkerCounter, number>>,
       })),
-      backends: registry.status(),
+      backends: registry.status().map(backend => ({
+        ...backend,
+        ...this.#parts.signals.report(backend.cluster, backend.id, nowMs),
+      })),
     };
   }
 

@@ -16,6 +16,7 @@ import type { BackendRegistry } from './backend/ports.ts';
 import type { CertificateStore, TlsMaterial } from './secrets/certificates.ts';
 import { loadLeaseKeys } from './secrets/lease-keys.ts';
 import { openTicketKeys, type TicketKeys } from './secrets/ticket-keys.ts';
+import type { SignalWatch } from './signals/watch.ts';
 import { SnapshotBuilder } from './snapshots.ts';
 import type { WorkerLinks } from './worker-links.ts';
 
@@ -26,6 +27,7 @@ export interface ControlPlaneParts {
   readonly log: Log;
   readonly board: ControlBoard;
   readonly registry: BackendRegistry;
+  readonly signals: SignalWatch;
   readonly certificates: CertificateStore;
   readonly links: WorkerLinks;
   /** Of the control thread before, or 0. */
@@ -235,8 +237,10 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   #tick(): void {
-    const { board, registry, links } = this.#parts;
+    const { board, registry, signals, links } = this.#parts;
     if (this.#stoodDown) return board.heartbeat();
+    signals.follow(registry.entries());
+    signals.tick();
     board.publish(registry.tick());
     board.heartbeat();
     links.endTunnels(registry.tunnelsToEnd());
@@ -266,6 +270,7 @@ export class ControlPlane implements AsyncDisposable {
     this.#ticking[Symbol.dispose]();
     this.#ticketKeys[Symbol.dispose]();
     this.#parts.certificates[Symbol.dispose]();
+    this.#parts.signals[Symbol.dispose]();
     // It would write what it knows over what the successor has written.
     if (this.#stoodDown) return;
     await this.#parts.registry[Symbol.asyncDispose]();

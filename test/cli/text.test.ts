@@ -63,3 +63,27 @@ t.test('the status tells draining and ejected backends apart', async t => {
   t.match(text, /web\/b .*ejected, back in 5s$/m);
   t.match(text, /web\/c +up +0\.33\/2 /m);
 });
+
+t.test('the status shows what backends say of their load, and how old that is', async t => {
+  const source = { name: '', detail: '', failures: 0, refused: 0 };
+  const backends = [
+    fakeBackend('web', 'a', {
+      signals: [
+        { signal: 'cpu', value: 0.624, ageMs: 900, source: 'orca' },
+        { signal: 'memory', value: 0.4, ageMs: 4_000, source: 'scrape' },
+        { signal: 'in_flight', value: 7, ageMs: 900, source: 'orca' },
+      ],
+      sources: [
+        { ...source, source: 'orca', ok: true, ageMs: 900 },
+        { ...source, source: 'scrape', ok: false, ageMs: 4_000 },
+      ],
+    }),
+    fakeBackend('web', 'b', { sources: [{ ...source, source: 'orca', ok: null, ageMs: null }] }),
+    fakeBackend('web', 'c'),
+  ];
+  const text = statusText(new FakeControl({ backends }).status_, 1_000, plain);
+  t.match(text, /web\/a .* cpu 62% mem 40% \(orca 900ms, scrape fails 4s\) /);
+  t.match(text, /web\/b .* \(orca silent\) /);
+  t.match(text, /web\/c .* - +200 in 1 ms$/m);
+  t.notMatch(statusText(new FakeControl().status_, 1_000, plain), 'LOAD', 'no column for what nobody says');
+});

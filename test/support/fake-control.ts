@@ -3,12 +3,12 @@
 import type { BackendConfig } from '../../lib/config/cluster.ts';
 import { backendId } from '../../lib/config/cluster.ts';
 import type {
+  BackendReport,
   ConnectionFilter,
   ControlActions,
   ReloadResult,
   StatusReport,
 } from '../../lib/control/admin/ports.ts';
-import type { BackendStatus } from '../../lib/control/backend/ports.ts';
 import { LeasewayError } from '../../lib/core/errors.ts';
 import type { ConnectionReport } from '../../lib/orders/messages.ts';
 import { WORKER_COUNTERS, WORKER_GAUGES, type WorkerCounter } from '../../lib/scoreboard/ports.ts';
@@ -19,7 +19,7 @@ const noCounters = (): Record<WorkerCounter, number> =>
     number
   >;
 
-export function fakeBackend(cluster: string, id: string, more: Partial<BackendStatus> = {}): BackendStatus {
+export function fakeBackend(cluster: string, id: string, more: Partial<BackendReport> = {}): BackendReport {
   return {
     cluster,
     id,
@@ -40,6 +40,8 @@ export function fakeBackend(cluster: string, id: string, more: Partial<BackendSt
     failures: 0,
     generation: 1,
     source: 'static',
+    signals: [],
+    sources: [],
     ...more,
   };
 }
@@ -119,7 +121,7 @@ export class FakeControl implements ControlActions {
   }
 
   /** Changes one backend of the status in place. */
-  change(cluster: string, id: string, more: Partial<BackendStatus>): void {
+  change(cluster: string, id: string, more: Partial<BackendReport>): void {
     const { backends } = this.status_;
     if (!backends.some(backend => backend.cluster === cluster && backend.id === id))
       throw new LeasewayError('NOT_FOUND', `no backend ${cluster}/${id}`);
@@ -157,7 +159,7 @@ export class FakeControl implements ControlActions {
     },
   };
 
-  #did(call: string, cluster: string, id: string, more: Partial<BackendStatus>): void {
+  #did(call: string, cluster: string, id: string, more: Partial<BackendReport>): void {
     this.change(cluster, id, more);
     this.calls.push(call);
     this.revision += 1;

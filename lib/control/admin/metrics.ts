@@ -12,6 +12,7 @@ import type { BackendStatus } from '../backend/ports.ts';
 import { Exposition, type Labels } from './exposition.ts';
 import type { StatusReport } from './ports.ts';
 import type { ProcessReading } from './process-reading.ts';
+import { signalFamilies } from './signal-metrics.ts';
 
 export interface MetricsInput {
   readonly status: StatusReport;
@@ -30,6 +31,7 @@ export function renderMetrics({ status, routes, board, process }: MetricsInput):
   serverFamilies(out, status, routes, board);
   backendFamilies(out, status.backends, board);
   overloadFamilies(out, board);
+  signalFamilies(out, status.backends);
   workerFamilies(out, status);
   configFamilies(out, status);
   processFamilies(out, status, process);
@@ -141,14 +143,6 @@ function backendFamilies(
       help: 'Answers that came with a report of the backend’s load.',
     },
     backends.map(backend => [backendLabels(backend), board.totals(backend.slot).loadReports]),
-  );
-  out.family(
-    {
-      name: 'leaseway_backend_load_values_refused_total',
-      type: 'counter',
-      help: 'Values in such reports that could not be a load, and were left out.',
-    },
-    backends.map(backend => [backendLabels(backend), board.totals(backend.slot).loadValuesRefused]),
   );
   out.family(
     { name: 'leaseway_backend_state', type: 'gauge', help: '1 for the state that the backend is in.' },

@@ -4,6 +4,13 @@ import type { BackendConfig } from '../../config/cluster.ts';
 import type { ConnectionReport } from '../../orders/messages.ts';
 import type { WorkerCounter } from '../../scoreboard/ports.ts';
 import type { BackendRegistry, BackendStatus } from '../backend/ports.ts';
+import type { SignalReport, SourceReport } from '../signals/board.ts';
+
+/** A backend, with what it says of its own load and how that is known. */
+export interface BackendReport extends BackendStatus {
+  readonly signals: readonly SignalReport[];
+  readonly sources: readonly SourceReport[];
+}
 
 export interface StatusReport {
   readonly version: string;
@@ -25,7 +32,7 @@ export interface StatusReport {
     readonly alive: boolean;
     readonly counters: Readonly<Record<WorkerCounter, number>>;
   }[];
-  readonly backends: readonly BackendStatus[];
+  readonly backends: readonly BackendReport[];
 }
 
 export interface ReloadResult {

@@ -3,16 +3,18 @@
 import * as z from 'zod';
 import { BackendList } from '../../config/cluster.ts';
 import { ERRORS, type ErrorCode } from '../../core/errors.ts';
+import { SIGNAL_NAMES } from '../../core/signal-kinds.ts';
 import type { ConnectionReport } from '../../orders/messages.ts';
 import { WORKER_COUNTERS, WORKER_GAUGES } from '../../scoreboard/ports.ts';
-import type { BackendStatus } from '../backend/ports.ts';
-import type { StatusReport } from './ports.ts';
+import type { BackendReport, StatusReport } from './ports.ts';
 
 const unixMs = z.number().describe('Unix time in milliseconds');
 const count = z.int().min(0);
 const revision = count.describe(
   'Rises with each change of admin state; send it as If-Match: "N" with a write',
 );
+
+const signalSource = z.enum(['orca', 'orca_stream', 'agent_check', 'scrape']);
 
 const Backend = z.object({
   cluster: z.string(),
@@ -34,7 +36,30 @@ const Backend = z.object({
   failures: count,
   generation: count.describe('Durable; raised by drain, failover and revoke'),
   source: z.enum(['static', 'file', 'dns', 'api']),
-}) satisfies z.ZodType<BackendStatus>;
+  signals: z
+    .array(
+      z.object({
+        signal: z.enum(SIGNAL_NAMES),
+        value: z.number().describe('Shares are 0 to 1'),
+        ageMs: count,
+        source: signalSource,
+      }),
+    )
+    .describe('What it said of its own load last'),
+  sources: z
+    .array(
+      z.object({
+        source: signalSource,
+        name: z.string().describe('The URL of a page; else empty'),
+        ok: z.boolean().nullable().describe('null before the first answer'),
+        detail: z.string(),
+        ageMs: count.nullable().describe('Since its last good answer; null when there was none'),
+        failures: count,
+        refused: count.describe('Values that could not be a load'),
+      }),
+    )
+    .describe('How that is known'),
+}) satisfies z.ZodType<BackendReport>;
 
 const Worker = z.object({
   row: z.int(),

@@ -1,6 +1,7 @@
 // One backend as the registry holds it: its place, its standing, and what was seen of it.
 
 import type { BackendTotals } from '../../scoreboard/ports.ts';
+import type { AgentSay } from '../signals/agent-line.ts';
 import { type Standing, UNCHECKED } from './health/rise-fall.ts';
 import type { NamedBackend } from './identity.ts';
 import type { Standpoint } from './judge.ts';
@@ -24,6 +25,8 @@ export class Backend {
   outlier: OutlierRecord;
   upSinceMs: number | null = null;
   check: Disposable | undefined;
+  /** Its agent said at the last tick that it is down. */
+  agentDown = false;
   /** A decision on it was made: from then on the board counts for this backend, no longer for the slot's last. */
   decided = false;
   readonly #judged = Promise.withResolvers<void>();
@@ -59,13 +62,14 @@ export class Backend {
     return { requests: totals.attempts, failures: totals.failures + totals.serverErrors };
   }
 
-  standpoint(admin: AdminRecord, checked: boolean, wallMs: number): Standpoint {
+  standpoint(admin: AdminRecord, agent: AgentSay, checked: boolean, wallMs: number): Standpoint {
     return {
       admin: stateAt(admin, wallMs),
       health: this.standing.health,
       checked,
       ejected: this.outlier.ejectedUntilMs !== null,
       probation: this.outlier.probation,
+      agent,
       weight: admin.weight ?? this.weight,
       upSinceMs: this.upSinceMs,
     };

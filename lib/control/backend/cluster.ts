@@ -5,6 +5,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
 import { BackendState, type Decision, NO_FORECAST } from '../../scoreboard/ports.ts';
+import type { AgentView } from '../signals/board.ts';
 import type { AdminState } from './admin-state.ts';
 import { type Backend, stateAt } from './backend.ts';
 import type { LoadBackendFile } from './discovery/backend-list.ts';
@@ -25,6 +26,7 @@ export interface ClusterHands extends RosterHands, CheckHands {
   readonly random: Random;
   readonly load: LoadBackendFile;
   readonly admin: AdminState;
+  readonly agents: AgentView;
   /** A backend's health is not what it was. */
   flipped(): void;
 }
@@ -128,6 +130,7 @@ export class Cluster implements Disposable {
   tick(into: Map<number, Decision>): void {
     this.#roster.retrySlotless();
     this.#endDrains();
+    this.#heedAgents();
     this.#moveOutliers();
     const judgement = this.judge();
     this.#notePanic(judgement);
@@ -184,7 +187,28 @@ export class Cluster implements Disposable {
 
   #standpoint(backend: Backend): Standpoint {
     const admin = this.#hands.admin.get(this.name, backend.id);
-    return backend.standpoint(admin, this.#config.health !== undefined, this.#hands.clock.wallMs());
+    const agent = this.#hands.agents.agent(this.name, backend.id);
+    return backend.standpoint(admin, agent, this.#config.health !== undefined, this.#hands.clock.wallMs());
+  }
+
+  /** As when checks fail: what is down loses its leases. */
+  #heedAgents(): void {
+    for (const backend of this.backends.values()) {
+      const { down, why } = this.#hands.agents.agent(this.name, backend.id);
+      if (down === backend.agentDown) continue;
+      backend.agentDown = down;
+      const said = { cluster: this.name, backend: backend.id };
+      if (down) {
+        this.#hands.log.warn(
+          `cluster ${this.name}: the agent of ${backend.id} says it is down: ${why}`,
+          said,
+        );
+        this.raise(backend.id, 'failover');
+      } else {
+        this.#hands.log.info(`cluster ${this.name}: the agent of ${backend.id} says it is up`, said);
+        this.startSlowly(backend);
+      }
+    }
   }
 
   #moveOutliers(): void {
@@ -223,11 +247,18 @@ export class Cluster implements Disposable {
         state: BackendState[state],
         // A weight over 0 takes some work, however small the share.
         milliWeight: effectiveWeight > 0 ? Math.max(1, Math.round(effectiveWeight * 1000)) : 0,
-        concurrency: mostAtOnce(this.#config.limits.concurrency),
+        concurrency: this.#concurrency(backend),
         slotGeneration: slot.generation,
         ...NO_FORECAST,
       });
     }
+  }
+
+  /** The smaller of what is configured and what its agent asks for; 0 is no limit. */
+  #concurrency({ id }: Backend): number {
+    const own = mostAtOnce(this.#config.limits.concurrency);
+    const { maxConnections } = this.#hands.agents.agent(this.name, id);
+    return own > 0 && maxConnections > 0 ? Math.min(own, maxConnections) : own + maxConnections;
   }
 
   #notePanic({ panic, usable, judged }: Judgement): void {

@@ -1,5 +1,6 @@
 // The verdict on every backend of a cluster: what operators, checks, outlier ejection, panic and slow start come to.
 
+import type { AgentSay } from '../signals/agent-line.ts';
 import { inPanic } from './panic.ts';
 import type { AdminState } from './ports.ts';
 import { SLOW_START_FLOOR, slowStartFactor } from './slow-start.ts';
@@ -15,6 +16,8 @@ export interface Standpoint {
   readonly probation: boolean;
   /** Configured, or the operator's. */
   readonly weight: number;
+  /** What its agent asks for, see signals/agent-line.ts. */
+  readonly agent: AgentSay;
   /** For slow start; null when there from the start. */
   readonly upSinceMs: number | null;
 }
@@ -39,14 +42,18 @@ export interface JudgeRules {
   readonly panicShare: number;
 }
 
-/** Passed its checks (or has none) and is not ejected. */
-export const isUsable = (s: Standpoint): boolean => (s.checked ? s.health === 'up' : true) && !s.ejected;
+/** Passed its checks (or has none), is not ejected, and its agent does not say that it is down. */
+export const isUsable = (s: Standpoint): boolean =>
+  (s.checked ? s.health === 'up' : true) && !s.ejected && !s.agent.down;
+
+/** Its agent lets new work come. An agent is no operator: what all agents together take out, panic gives back. */
+const isOpen = (s: Standpoint): boolean => s.agent.admin === 'ready' && s.agent.share > 0;
 
 /** Ready by its operators, with a weight: counts in shares of the cluster. */
 export const isEligible = (s: Standpoint): boolean => s.admin === 'ready' && s.weight > 0;
 
 /**
- * Precedence: admin state, then health, then ejection; panic lifts the last two and never the first. What operators
+ * Precedence: admin state, then the agent's, then health, then ejection; panic lifts all but the first. What operators
  * took out is never given back. A backend that drains and fails is down, since its leases must fail over at once.
  */
 export function judge(standpoints: readonly Standpoint[], nowMs: number, rules: JudgeRules): Judgement {
@@ -55,7 +62,7 @@ export function judge(standpoints: readonly Standpoint[], nowMs: number, rules: 
   for (const s of standpoints) {
     if (!isEligible(s) || (s.checked && s.health === 'unknown' && !s.ejected)) continue;
     judged++;
-    if (isUsable(s)) usable++;
+    if (isUsable(s) && isOpen(s)) usable++;
   }
   const panic = inPanic(usable, judged, rules.panicShare);
   // Better an untried backend than none: at a cold start, traffic may come before the first results.
@@ -63,13 +70,16 @@ export function judge(standpoints: readonly Standpoint[], nowMs: number, rules: 
 
   const verdictOn = (s: Standpoint): Verdict => {
     if (s.admin === 'maintenance') return { state: 'maintenance', effectiveWeight: 0 };
-    const alive = panic || isUsable(s) || (s.checked && s.health === 'unknown' && !s.ejected && tryUnknown);
+    const untried = s.checked && s.health === 'unknown' && !s.ejected;
+    const alive = panic || isUsable(s) || (untried && tryUnknown);
     if (s.admin === 'drain') {
-      const failed = !panic && (s.ejected || (s.checked && s.health === 'down'));
+      const failed = !panic && (s.ejected || s.agent.down || (s.checked && s.health === 'down'));
       return { state: failed ? 'down' : 'draining', effectiveWeight: 0 };
     }
+    if (!panic && s.agent.admin === 'maint') return { state: 'maintenance', effectiveWeight: 0 };
     if (!alive) return { state: 'down', effectiveWeight: 0 };
-    return { state: 'up', effectiveWeight: s.weight * (panic ? 1 : factor(s, nowMs, rules)) };
+    if (!panic && s.agent.admin === 'drain') return { state: 'draining', effectiveWeight: 0 };
+    return { state: 'up', effectiveWeight: s.weight * (panic ? 1 : factor(s, nowMs, rules) * s.agent.share) };
   };
   return { verdicts: standpoints.map(verdictOn), panic, usable, judged };
 }

@@ -9,6 +9,8 @@ import type { Random } from '../../core/random.ts';
 import type { TunnelEnding } from '../../orders/messages.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
 import { BackendState, type ControlBoard, type Decision, NO_FORECAST } from '../../scoreboard/ports.ts';
+import { NO_SAY } from '../signals/agent-line.ts';
+import type { AgentView } from '../signals/board.ts';
 import { AdminState } from './admin-state.ts';
 import { Cluster, type ClusterHands } from './cluster.ts';
 import { type LoadBackendFile, loadBackendFile } from './discovery/backend-list.ts';
@@ -29,6 +31,8 @@ export interface RegistrySettings {
   readonly stateDir: string;
   /** Slots of the scoreboard. */
   readonly maxBackends: number;
+  /** What agents beside backends ask for. */
+  readonly agents?: AgentView;
   readonly loadBackendFile?: LoadBackendFile;
   /** Names this process; a control thread that restarts within it takes its slots over. */
   readonly writer?: string;
@@ -89,6 +93,7 @@ class Registry implements BackendRegistry {
       load: settings.loadBackendFile ?? loadBackendFile,
       ledger: this.#ledger,
       admin: this.#admin,
+      agents: settings.agents ?? { agent: () => NO_SAY },
       checks: new CheckSchedule(clock, random),
       changed: () => this.#changed(),
       flipped: () => this.#flipped(),

@@ -5,6 +5,7 @@ import t from 'tap';
 import { judge, type Standpoint } from '../../../lib/control/backend/judge.ts';
 import { inPanic } from '../../../lib/control/backend/panic.ts';
 import { SLOW_START_FLOOR, slowStartFactor } from '../../../lib/control/backend/slow-start.ts';
+import { type AgentSay, NO_SAY } from '../../../lib/control/signals/agent-line.ts';
 
 const UP: Standpoint = {
   admin: 'ready',
@@ -12,6 +13,7 @@ const UP: Standpoint = {
   checked: true,
   ejected: false,
   probation: false,
+  agent: NO_SAY,
   weight: 1,
   upSinceMs: null,
 };
@@ -85,6 +87,37 @@ t.test('panic lifts ramps, which would burden the failing ones even more', async
   t.equal(judge([warm], 0, rules).verdicts[0]!.effectiveWeight, SLOW_START_FLOOR);
 });
 
+t.test('an agent gives less work, none, or takes the backend out; the others go on', async t => {
+  const say = (agent: Partial<AgentSay>): Standpoint => ({ ...UP, agent: { ...NO_SAY, ...agent } });
+  const rules = { slowStartMs: undefined, panicShare: 0.5 };
+  const verdict = (one: Standpoint) => judge([one, UP, UP], 0, rules).verdicts[0];
+  t.same(verdict(say({ share: 0.75 })), { state: 'up', effectiveWeight: 0.75 });
+  t.same(verdict(say({ share: 0 })), { state: 'up', effectiveWeight: 0 });
+  t.same(verdict(say({ admin: 'drain' })), { state: 'draining', effectiveWeight: 0 });
+  t.same(verdict(say({ admin: 'maint' })), { state: 'maintenance', effectiveWeight: 0 });
+  t.same(verdict(say({ down: true })), { state: 'down', effectiveWeight: 0 });
+  t.same(verdict(say({ down: true, admin: 'drain' })), { state: 'down', effectiveWeight: 0 });
+  t.same(verdict({ ...say({}), health: 'down' }), { state: 'down', effectiveWeight: 0 }, 'up is not healthy');
+  t.same(verdict({ ...say({}), admin: 'drain' }), { state: 'draining', effectiveWeight: 0 }, 'nor ready');
+});
+
+t.test('agents together cannot take a cluster out: panic ignores them, and never an operator', async t => {
+  const rules = { slowStartMs: undefined, panicShare: 0.5 };
+  for (const agent of [{ share: 0 }, { admin: 'drain' }, { admin: 'maint' }, { down: true }] as const) {
+    const bad: Standpoint = { ...UP, agent: { ...NO_SAY, ...agent } };
+    const { panic, verdicts } = judge([bad, bad, { ...bad, admin: 'maintenance' }], 0, rules);
+    t.ok(panic);
+    t.same(
+      verdicts.map(({ state, effectiveWeight }) => [state, effectiveWeight]),
+      [
+        ['up', 1],
+        ['up', 1],
+        ['maintenance', 0],
+      ],
+    );
+  }
+});
+
 t.test(
   'whatever the numbers: operators win, weights stay within bounds, someone serves if anyone can',
   async t => {
@@ -94,6 +127,13 @@ t.test(
       checked: fc.boolean(),
       ejected: fc.boolean(),
       probation: fc.boolean(),
+      agent: fc.record<AgentSay>({
+        share: fc.constantFrom(0, 0.5, 1),
+        admin: fc.constantFrom('ready', 'drain', 'maint'),
+        down: fc.boolean(),
+        why: fc.constant(''),
+        maxConnections: fc.constant(0),
+      }),
       weight: fc.constantFrom(0, 1, 5),
       upSinceMs: fc.constantFrom(null, 0, 500),
     });
@@ -108,10 +148,19 @@ t.test(
             if (view.admin !== 'ready' && (state === 'up' || effectiveWeight > 0)) return false;
             if (view.admin === 'maintenance' && state !== 'maintenance') return false;
             if (effectiveWeight < 0 || effectiveWeight > view.weight) return false;
-            if (state === 'up' && view.weight > 0 && effectiveWeight < view.weight * SLOW_START_FLOOR * 0.999)
+            if (
+              state === 'up' &&
+              view.weight > 0 &&
+              effectiveWeight < view.weight * view.agent.share * SLOW_START_FLOOR * 0.999
+            )
               return false;
           }
-          const ready = views.some(view => view.admin === 'ready' && view.weight > 0 && !view.ejected);
+          // Whom nobody has checked yet takes no part in panic, so its agent's word stands.
+          const heeded = ({ checked, health, agent }: Standpoint): boolean =>
+            checked && health === 'unknown' && agent.admin !== 'ready';
+          const ready = views.some(
+            view => view.admin === 'ready' && view.weight > 0 && !view.ejected && !heeded(view),
+          );
           return panicShare === 0 || !ready || verdicts.some(({ state }) => state === 'up');
         },
       ),

@@ -74,8 +74,8 @@ const has = (fields: readonly string[], name: string): boolean =>
 async function counts(name: string): Promise<readonly [reports: number, refused: number]> {
   const families = parsePrometheus((await leaseway.admin('/metrics')).text);
   const of = (family: string): number =>
-    families.get(family)!.samples.find(({ labels }) => labels.cluster === name)!.value;
-  return [of('leaseway_backend_load_reports_total'), of('leaseway_backend_load_values_refused_total')];
+    families.get(family)!.samples.find(({ labels }) => labels.cluster === name)?.value ?? 0;
+  return [of('leaseway_backend_load_reports_total'), of('leaseway_signal_values_refused_total')];
 }
 
 /** Asks once, and says what the report came to and what the client saw of it. */

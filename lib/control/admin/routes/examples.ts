@@ -21,6 +21,10 @@ export const backendExample = {
   failures: 2,
   generation: 7,
   source: 'static',
+  signals: [{ signal: 'cpu', value: 0.62, ageMs: 340, source: 'orca' }],
+  sources: [
+    { source: 'orca', name: '', ok: true, detail: 'with answers', ageMs: 340, failures: 0, refused: 0 },
+  ],
 };
 
 export const connectionExample = {

@@ -2,9 +2,8 @@
 
 import * as z from 'zod';
 import { LeasewayError } from '../../../core/errors.ts';
-import type { BackendStatus } from '../../backend/ports.ts';
 import { json } from '../answer.ts';
-import type { ControlActions } from '../ports.ts';
+import type { BackendReport, ControlActions } from '../ports.ts';
 import { tagOf } from '../revision.ts';
 import { route } from '../route.ts';
 import { BackendPage, BackendView, Changed, ConnectionPage, Status } from '../schemas.ts';
@@ -13,7 +12,7 @@ import { backendExample, changedExample, connectionExample, statusExample } from
 const MAX_CONNECTIONS_LISTED = 10_000;
 
 /** Throws NOT_FOUND, naming what there is. */
-export function backendOf(actions: ControlActions, cluster: string, id: string): BackendStatus {
+export function backendOf(actions: ControlActions, cluster: string, id: string): BackendReport {
   const { backends } = actions.status();
   const found = backends.find(backend => backend.cluster === cluster && backend.id === id);
   if (found !== undefined) return found;

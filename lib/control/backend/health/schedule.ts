@@ -4,13 +4,13 @@ import type { Clock } from '../../../core/clock.ts';
 import type { Random } from '../../../core/random.ts';
 import type { CheckResult } from './check.ts';
 
-export interface CheckPlan {
+export interface CheckPlan<R = CheckResult> {
   readonly intervalMs: number;
   /** False for a backend whose health is known: it joins the others' rhythm. */
   readonly atOnce: boolean;
   /** Never rejects. */
-  run(): Promise<CheckResult>;
-  report(result: CheckResult): void;
+  run(): Promise<R>;
+  report(result: R): void;
 }
 
 /** Each holds a socket; with a timeout of 1 s, 256 hanging backends still leave the others checked in time. */
@@ -19,7 +19,7 @@ const MAX_RUNNING = 256;
 const JITTER = 0.1;
 
 interface Entry {
-  readonly plan: CheckPlan;
+  readonly plan: CheckPlan<unknown>;
   timer: Disposable | undefined;
   stopped: boolean;
 }
@@ -43,8 +43,8 @@ export class CheckSchedule {
   }
 
   /** Checks until disposed; a check that runs then still ends, unreported. */
-  add(plan: CheckPlan): Disposable {
-    const entry: Entry = { plan, timer: undefined, stopped: false };
+  add<R = CheckResult>(plan: CheckPlan<R>): Disposable {
+    const entry: Entry = { plan: plan as CheckPlan<unknown>, timer: undefined, stopped: false };
     if (plan.atOnce) this.#enqueue(entry);
     else this.#plan(entry, plan.intervalMs * this.#random.next());
     return {
@@ -87,7 +87,7 @@ export class CheckSchedule {
   }
 
   /** After the first check, which all did at once, each takes a place of its own within the interval. */
-  #untilNext({ intervalMs }: CheckPlan, first: boolean, beganMs: number): number {
+  #untilNext({ intervalMs }: CheckPlan<unknown>, first: boolean, beganMs: number): number {
     const chance = this.#random.next();
     const ms = first ? intervalMs * (0.1 + 0.9 * chance) : intervalMs * (1 - JITTER + 2 * JITTER * chance);
     // Counted from the beginning, so that a slow backend is not checked less often; but never without a pause.
