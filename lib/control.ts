@@ -92,6 +92,10 @@ async function main(): Promise<void> {
     agents: signals,
     maxBackends: first.config.max_backends,
   });
+  const watch = new SignalWatch({
+    board: controlBoard,
+    ...{ signals, clock, random: systemRandom, log: currentLog },
+  });
   const links = new WorkerLinks(clock, { spans: spans => exporter.spans(spans) });
   let plane: ControlPlane | null = null;
   const actions = new Actions({
@@ -102,6 +106,7 @@ async function main(): Promise<void> {
     board: controlBoard,
     registry,
     signals,
+    watch,
     clock,
     links,
     plane: () => plane!,
@@ -155,10 +160,7 @@ async function main(): Promise<void> {
       board: controlBoard,
       registry,
       certificates: new CertificateStore({ clock, log: currentLog, lastGood: birth.inherited?.tls }),
-      signals: new SignalWatch({
-        board: controlBoard,
-        ...{ signals, clock, random: systemRandom, log: currentLog },
-      }),
+      signals: watch,
       links,
       generation: birth.inherited?.generation ?? 0,
       notify,

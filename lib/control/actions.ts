@@ -10,6 +10,7 @@ import { readProcess } from './admin/process-reading.ts';
 import type { BackendRegistry } from './backend/ports.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { SignalBoard } from './signals/board.ts';
+import type { SignalWatch } from './signals/watch.ts';
 import type { ConnectionList, WorkerLinks } from './worker-links.ts';
 
 export interface ActionParts {
@@ -20,6 +21,7 @@ export interface ActionParts {
   readonly board: ControlBoard;
   readonly registry: BackendRegistry;
   readonly signals: SignalBoard;
+  readonly watch: Pick<SignalWatch, 'tick'>;
   readonly clock: Clock;
   readonly links: WorkerLinks;
   plane(): ControlPlane;
@@ -51,6 +53,8 @@ export class Actions implements ControlActions {
     const plane = this.#parts.plane();
     const notReady = this.#notReady();
     const alive = new Set(links.rows);
+    // What workers have heard since the last tick counts too: who asks twice sees what happened in between.
+    this.#parts.watch.tick();
     const nowMs = this.#parts.clock.monotonicMs();
     return {
       version,

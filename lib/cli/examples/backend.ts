@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Clock, every, sleep } from '../../core/clock.ts';
+import { OwnLoad } from './load.ts';
 import { page } from './page.ts';
 import { serveWebSocket } from './websocket.ts';
 
@@ -16,7 +17,9 @@ const STREAM_EVERY_MS = 1_000;
 
 /** Listens on 127.0.0.1; rejects when the port is taken. */
 export async function startBackend(name: string, port: number, clock: Clock): Promise<ExampleBackend> {
+  const load = new OwnLoad(clock);
   const server = createServer((request, response) => {
+    load.report(request, response);
     response.setHeader('x-backend', name);
     void answer(name, clock, request, response);
   });
