@@ -15,6 +15,7 @@ export const backendExample = {
   weight: 1,
   effectiveWeight: 0,
   inFlight: 3,
+  limit: 100,
   tunnels: 41,
   drainUntilMs: 1_763_640_300_000,
   requests: 120_934,
