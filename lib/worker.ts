@@ -120,10 +120,7 @@ supervisor.on('message', (command: WorkerCommand) => {
   else notify({ kind: 'listening', sockets: listeners.sockets });
 });
 
-/**
- * A defect ends this worker, but not by itself: a thread that is torn down while HTTP/2 still reads makes node end the whole process
- * (an assertion on a stream whose first callback could not run any more). So the connections go first.
- */
+/** A defect ends this worker. Its connections go first, so that clients hear of it before the thread is torn down. */
 process.on('uncaughtException', error => {
   notify({ kind: 'failed', reason: error.stack ?? messageOf(error) });
   plane.tunnels.destroyAll();

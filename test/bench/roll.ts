@@ -85,7 +85,7 @@ async function rollUpgrades(): Promise<void> {
   row('upgrade: until the successor serves, slowest', Math.max(...tookMs), 'ms', '<=', 10_000, upgrades);
 }
 
-/** Apart: what cannot be had without a loss (lib/supervise/README.md says why) is measured, not hidden among the others. */
+/** Apart from the others and harder: most of what goes on is HTTP/2 over TLS. */
 async function rollHttp2OverTls(): Promise<void> {
   await using stage = await rollStage();
   const http2Tls = { connections: 4, streams: 4, thinkMs: 10 };
@@ -97,20 +97,9 @@ async function rollHttp2OverTls(): Promise<void> {
   for (let n = 1; n <= upgrades; n++) await stage.upgrade(n);
   const report = await load.stop();
   process.stdout.write(`${reportLines(`${upgrades} upgrades with HTTP/2 over TLS`, report)}\n`);
-  const refused = Object.entries(report.failures).filter(([reason]) =>
-    /^http2 over TLS .*REFUSED_STREAM/.test(reason),
-  );
-  const count = refused.reduce((sum, [, n]) => sum + n, 0);
   const requests = report.kinds['http2 over TLS']?.requests ?? 0;
-  row(
-    'upgrade: HTTP/2 over TLS, refused unprocessed',
-    (count / requests) * 1e6,
-    'of 1,000,000',
-    '<=',
-    1_000,
-    upgrades,
-  );
-  row('upgrade: HTTP/2 over TLS, failed otherwise', report.failed - count, 'requests', '<=', 0, upgrades);
+  row('upgrade: HTTP/2 over TLS, failed requests', report.failed, 'requests', '<=', 0, upgrades);
+  row('upgrade: HTTP/2 over TLS, requests', requests, 'requests', '>=', upgrades * 500, upgrades);
 }
 
 await rollReloads();

@@ -5,8 +5,8 @@
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { BroadcastChannel, Worker, type WorkerOptions } from 'node:worker_threads';
 
-/** `hoard`: opens files until there is no descriptor left, `release`: closes them. */
-export type Act = 'exit' | 'throw' | 'hang' | 'measure' | 'hoard' | 'release';
+/** `fill`: until the heap is full; `hoard`: opens files until there is no descriptor left, `release`: closes them. */
+export type Act = 'exit' | 'throw' | 'hang' | 'fill' | 'measure' | 'hoard' | 'release';
 
 export interface HookOrder {
   readonly thread: string;
@@ -23,9 +23,12 @@ export interface Measure {
 
 const HOOK = new URL('./thread-hook.ts', import.meta.url);
 
+/** Small enough to be filled within a test. */
+const HEAP = { maxOldGenerationSizeMb: 256 };
+
 class HookedWorker extends Worker {
   constructor(entry: URL, options: WorkerOptions) {
-    super(HOOK, { ...options, argv: [entry.href, options.name ?? ''] });
+    super(HOOK, { ...options, resourceLimits: HEAP, argv: [entry.href, options.name ?? ''] });
   }
 }
 

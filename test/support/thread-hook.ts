@@ -18,6 +18,7 @@ channel.onmessage = message => {
   if (order.thread !== name) return;
   if (order.act === 'exit') process.exit(7);
   if (order.act === 'hang') for (;;);
+  if (order.act === 'fill') fill();
   if (order.act === 'throw')
     setImmediate(() => {
       throw new Error('thrown by the test');
@@ -33,6 +34,12 @@ function hoard(): void {
   } catch {
     // There is none left.
   }
+}
+
+/** Until the heap is full, with turns of the loop in between: what comes meanwhile is served. */
+function fill(held: number[][] = []): void {
+  for (let i = 0; i < 10; i++) held.push(new Array<number>(10_000).fill(i));
+  setImmediate(fill, held);
 }
 
 function measure(): Measure {

@@ -13,7 +13,7 @@ import { Placement, type PlacementOwner } from './placement.ts';
 import type { Plane } from './plane.ts';
 import type { Outbound } from './prepare.ts';
 import { ProxiedTunnel, type ProxiedTunnelOwner } from './proxied-tunnel.ts';
-import { avoidsBackend, mayRetry } from './retry.ts';
+import { avoidsBackend, isUnprocessed, mayRetry } from './retry.ts';
 import type { Session } from './session.ts';
 import { Upload } from './upload.ts';
 
@@ -35,6 +35,8 @@ export class Attempts implements PlacementOwner {
   readonly #upload: Upload;
   #attempt: Attempt | null = null;
   #made = 0;
+  /** Of them, those that no backend began to work on. */
+  #unprocessed = 0;
   /** The last one met a connection that the backend had just closed. */
   #stale = false;
 
@@ -191,6 +193,7 @@ export class Attempts implements PlacementOwner {
   #mayRetry(reason: Reason, sent: boolean): boolean {
     const { config, retries } = this.#placement.cluster;
     const { head } = this.#owner.incoming;
+    if (isUnprocessed(reason.code, sent)) this.#unprocessed += 1;
     const allowed = mayRetry({
       code: reason.code,
       sent,
@@ -199,6 +202,7 @@ export class Attempts implements PlacementOwner {
       method: head.protocol === '' ? head.method : 'GET',
       replayable: this.#upload.replayable,
       made: this.#made,
+      unprocessed: this.#unprocessed,
       attempts: config.retry.attempts,
     });
     if (!allowed) return false;

@@ -11,10 +11,14 @@ export interface Failure {
   readonly perTry: boolean;
   /** The body is absent, or what was sent of it is still held. */
   readonly replayable: boolean;
-  /** Tries made so far, and the most that may be made. */
+  /** Tries made so far; of them those that no backend began to work on; and the most that may be made. */
   readonly made: number;
+  readonly unprocessed: number;
   readonly attempts: number;
 }
+
+/** Tries that do not count: a backend that is being restarted sends a GOAWAY on one connection after the other. */
+const FREE_TRIES = 3;
 
 /** Asking twice what changes nothing is harmless; anything else only when nothing was processed. */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -38,8 +42,15 @@ const WORTH = new Set<ErrorCode>([
 /** These say nothing about the backend itself: it may be asked again at once, on a fresh connection. */
 const SAME_BACKEND = new Set<ErrorCode>(['STALE_CONNECTION', 'REFUSED_STREAM']);
 
+const counted = ({ made, unprocessed }: Failure): number => made - Math.min(unprocessed, FREE_TRIES);
+
+/** Whether this is a stream that the backend refused or left behind its GOAWAY: it is as if it had not been sent. */
+export const isUnprocessed = (code: ErrorCode, sent: boolean): boolean => code === 'REFUSED_STREAM' && !sent;
+
+/** One attempt means none again, for whatever reason. */
 export const mayRetry = (failure: Failure): boolean =>
-  failure.made < failure.attempts &&
+  failure.attempts > 1 &&
+  counted(failure) < failure.attempts &&
   failure.replayable &&
   (WORTH.has(failure.code) || (failure.perTry && failure.code === 'HEAD_TIMEOUT')) &&
   (!failure.sent || SAFE.has(failure.method));

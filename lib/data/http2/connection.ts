@@ -1,15 +1,18 @@
 // One HTTP/2 connection: its streams, what they may hold together, what its client may do to us, and how it ends.
 
 import http2, { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
 import { lingeringClose } from '../listener/linger.ts';
 import { isRefusal } from '../listener/refusal.ts';
 import { type Accepted, type Session, type SessionEnv, unsentBytes } from '../listener/session.ts';
 import { Stall } from '../listener/stall.ts';
 import type { ClientConnection } from '../ports.ts';
 import { Overhead, type StrikeLimits, Strikes } from './abuse.ts';
+import { goawayFrame } from './goaway.ts';
 import { checkHead } from './head.ts';
 import { Http2Incoming, type Http2Owner } from './incoming.ts';
 import { refuseStream } from './refuse.ts';
+import { Http2Wire } from './wire.ts';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM } =
   constants;
@@ -27,12 +30,9 @@ const CONNECTION_WINDOW_BYTES = 1024 * 1024;
 /**
  * GOAWAY, NO_ERROR, naming the largest stream id: the first of two, which still lets requests in flight arrive (RFC 9113, section 6.8).
  * As bytes, because nghttp2 has a call for it and node does not offer it: after node's goaway(), whatever id it names, nghttp2
- * ignores every new stream, so that the requests which this frame invites are refused by the second. Only without TLS: node's TLS
- * takes one write at a time and ends the process over a second. There a request on its way at that moment gets REFUSED_STREAM,
- * which clients repeat by themselves (RFC 9113, section 8.7).
+ * ignores every new stream, so that the requests which this frame invites are refused by the second.
  */
-const EVERY_STREAM = 2 ** 31 - 1;
-const SHUTDOWN_NOTICE = Uint8Array.of(0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0);
+const SHUTDOWN_NOTICE = goawayFrame(2 ** 31 - 1, NGHTTP2_NO_ERROR);
 /** For requests that left before the first GOAWAY arrived, and for the last bytes of a connection that ends. */
 const GRACE_MS = 1000;
 const LINGER_MS = 3000;
@@ -43,6 +43,7 @@ export class Http2Connection implements Session, Http2Owner {
   readonly #socket: Accepted['socket'];
   readonly #raw: Accepted['raw'];
   readonly #env: SessionEnv;
+  readonly #wire: Http2Wire;
   readonly #session: ServerHttp2Session;
   readonly #streams = new Set<Http2Incoming>();
   readonly #strikes: Strikes;
@@ -72,8 +73,9 @@ export class Http2Connection implements Session, Http2Owner {
     this.#strikes = new Strikes(now);
     this.#overhead = new Overhead(now);
     this.#writing = new Stall(now);
+    this.#wire = new Http2Wire(accepted.socket, () => this.#onDestroy());
     const session = http2.performServerHandshake(
-      accepted.socket,
+      this.#wire as unknown as Duplex,
       sessionOptions(env.limits),
     ) as ServerHttp2Session;
     this.#session = session;
@@ -97,7 +99,7 @@ export class Http2Connection implements Session, Http2Owner {
     accepted.socket.on('end', () => {
       if (!this.#lingering) this.destroy();
     });
-    this.#lingerWhenDone();
+    accepted.socket.once('finish', () => this.#linger());
   }
 
   get tunnels(): number {
@@ -146,9 +148,7 @@ export class Http2Connection implements Session, Http2Owner {
   /** Requests under way arrive before the answer to a PING does; a client that answers none has the grace. */
   #notify(): void {
     this.#env.ledger.add('h2GoawaysSent', 1);
-    // Node writes whole frames each time, so this one stands between two of them.
-    if (this.connection.tls === null) this.#socket.write(SHUTDOWN_NOTICE);
-    else this.#session.goaway(NGHTTP2_NO_ERROR, EVERY_STREAM);
+    this.#wire.interject(SHUTDOWN_NOTICE);
     this.#session.ping(() => this.#close());
   }
 
@@ -244,9 +244,9 @@ export class Http2Connection implements Session, Http2Owner {
     this.#env.ledger.add('h2GoawaysSent', 1);
     this.#env.handler.refused(this.connection, { code: 'TOO_MANY_REQUESTS', detail }, 0);
     if (this.#session.destroyed) return;
-    this.#session.goaway(code);
-    // In the next turn: destroyed from within one of its own callbacks the session never writes the GOAWAY. Null, not
-    // undefined, which would become NO_ERROR.
+    // As bytes: a session that is destroyed while a write of its own is under way never sends its GOAWAY.
+    this.#wire.interject(goawayFrame(this.#session.state.lastProcStreamID ?? 0, code));
+    // In the next turn, not from within one of its own callbacks. Null, not undefined, which would become NO_ERROR.
     setImmediate(() => this.#session.destroy(null as never, code));
   }
 
@@ -255,20 +255,15 @@ export class Http2Connection implements Session, Http2Owner {
    * and the client never learns why. After a graceful end it does the opposite, and neither reads on nor destroys. So
    * from the end of the session on the socket is ours to close, lingering.
    */
-  #lingerWhenDone(): void {
-    const socket = this.#socket;
-    const destroy = socket.destroy;
-    const linger = (): void => {
-      if (this.#lingering || socket.destroyed) return;
-      this.#lingering = true;
-      lingeringClose(socket, this.#env.clock, () => this.destroy());
-    };
-    socket.once('finish', linger);
-    socket.destroy = error => {
-      if (this.#final || !this.#session.destroyed) return destroy.call(socket, error);
-      linger();
-      return socket;
-    };
+  #onDestroy(): void {
+    if (this.#final || !this.#session.destroyed) this.#socket.destroy();
+    else this.#linger();
+  }
+
+  #linger(): void {
+    if (this.#lingering || this.#socket.destroyed) return;
+    this.#lingering = true;
+    lingeringClose(this.#socket, this.#env.clock, () => this.destroy());
   }
 
   #close(): void {

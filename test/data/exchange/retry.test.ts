@@ -3,7 +3,7 @@
 import t from 'tap';
 import { ERRORS, type ErrorCode } from '../../../lib/core/errors.ts';
 import { Replay } from '../../../lib/data/exchange/replay.ts';
-import { avoidsBackend, type Failure, mayRetry } from '../../../lib/data/exchange/retry.ts';
+import { avoidsBackend, type Failure, isUnprocessed, mayRetry } from '../../../lib/data/exchange/retry.ts';
 
 const failure = (change: Partial<Failure>): Failure => ({
   code: 'CONNECT_FAILED',
@@ -12,6 +12,7 @@ const failure = (change: Partial<Failure>): Failure => ({
   perTry: false,
   replayable: true,
   made: 1,
+  unprocessed: 0,
   attempts: 2,
   ...change,
 });
@@ -32,6 +33,19 @@ t.test('a body that is gone is the end of it, and so are the attempts', async t 
   t.notOk(mayRetry(failure({ replayable: false })));
   t.notOk(mayRetry(failure({ made: 2 })));
   t.ok(mayRetry(failure({ made: 2, attempts: 3 })));
+});
+
+t.test('tries that nobody worked on do not count, up to three', async t => {
+  const refused = { code: 'REFUSED_STREAM', method: 'POST' } as const;
+  for (const tries of [1, 2, 3, 4])
+    t.ok(mayRetry(failure({ ...refused, made: tries, unprocessed: tries })), `${tries} refused`);
+  t.notOk(mayRetry(failure({ ...refused, made: 5, unprocessed: 5 })), 'a backend that refuses for ever');
+  t.ok(mayRetry(failure({ made: 2, unprocessed: 1 })), 'one refused, then one failed');
+  t.notOk(mayRetry(failure({ made: 3, unprocessed: 1 })));
+  t.notOk(mayRetry(failure({ ...refused, unprocessed: 1, attempts: 1 })), 'one attempt means one');
+  t.ok(isUnprocessed('REFUSED_STREAM', false));
+  t.notOk(isUnprocessed('REFUSED_STREAM', true));
+  t.notOk(isUnprocessed('CONNECT_FAILED', false));
 });
 
 t.test(

@@ -42,12 +42,13 @@ const dropping = await rawBackend(false, socket => {
     socket.write(OK);
   });
 });
-/** Refuses the first stream of each path, and `/h2/never` always. */
-const refusedOnce = new Set<string>();
+/** Refuses the first stream of each path, the first three of `/h2/thrice`, and `/h2/never` always. */
+const refusals = new Map<string, number>();
 const refusing = await streamBackend(false, (stream, headers) => {
   const path = String(headers[':path']);
-  if (path === '/h2/never' || !refusedOnce.has(path)) {
-    refusedOnce.add(path);
+  const before = refusals.get(path) ?? 0;
+  if (path === '/h2/never' || before < (path.startsWith('/h2/thrice') ? 3 : 1)) {
+    refusals.set(path, before + 1);
     return stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
   }
   work(path);
@@ -65,8 +66,8 @@ const leaving = await streamBackend(
     stream.end('ok');
   },
   session => {
-    // More than are under way at once: what is sent again on the next connection is not behind its GOAWAY too.
-    let left = AT_ONCE + 1 + Math.floor(random.next() * MOST_ANSWERS);
+    // Few enough that what is sent again on the next connection may be behind its GOAWAY too.
+    let left = AT_ONCE / 2 + 1 + Math.floor(random.next() * MOST_ANSWERS);
     session.on('stream', () => {
       left -= 1;
       if (left === 0) session.close();
@@ -185,15 +186,18 @@ t.test('an unsafe request on such a connection is answered 502, and never done t
 t.test('HTTP/2: streams refused or behind a GOAWAY are provably unprocessed, POST is sent again', async t => {
   const refusedOutcomes = await hammer('POST', '/h2/post', 200, 'order one book');
   t.same(failed(refusedOutcomes), [], 'REFUSED_STREAM: none failed');
+  const thriceOutcomes = await hammer('POST', '/h2/thrice', 50, 'order one book');
+  t.same(failed(thriceOutcomes), [], 'three refusals in a row use up none of the two attempts');
   const goneOutcomes = await hammer('POST', '/goaway', 1000, 'order one book');
   t.same(failed(goneOutcomes), [], 'GOAWAY: none failed');
-  for (const { target } of [...refusedOutcomes, ...goneOutcomes])
+  for (const { target } of [...refusedOutcomes, ...thriceOutcomes, ...goneOutcomes])
     t.equal(worked.get(target), 1, `${target}: done once`);
   await stage.leaseway.until(() => retried('/h2/post').length === 200);
   t.ok(retried('/goaway').length > 0, `${retried('/goaway').length} of 1000 were behind a GOAWAY`);
   const { status } = await once(new http.Agent(), 'POST', '/h2/never', 'x');
   t.equal(status, 502, 'a backend that refuses all: 502');
   t.match(await stage.lineOf('/h2/never'), { status: 502, error: 'REFUSED_STREAM' });
+  t.equal(refusals.get('/h2/never'), 5, 'asked two times and three for free');
   stage.steady.unharmed(t);
 });
 

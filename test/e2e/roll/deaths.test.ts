@@ -7,6 +7,12 @@ import type { Json } from '../../support/leaseway.ts';
 import { reportLines } from '../../support/load.ts';
 import { EchoSocket, rollStage, type Stage } from '../../support/roll.ts';
 
+/** HTTP/2 in clear and over TLS, every third request with a body. */
+const HTTP2 = {
+  http2: { connections: 3, streams: 4, thinkMs: 5 },
+  http2Tls: { connections: 3, streams: 4, thinkMs: 5 },
+} as const;
+
 /** Kept-alive and new connections both die with their worker; nothing else may be the reason of a failure. */
 /** A connection that ended under its request, as clients say it; an HTTP/2 stream that closed without a head has status 0 and no error. */
 const CUT = /socket hang up|ECONNRESET|ECONNREFUSED|EPIPE|HTTP2|RST 8|answer cut|status 0: $/;
@@ -40,9 +46,8 @@ async function rowsOf(stage: Stage): Promise<number[]> {
   return rows;
 }
 
-for (const act of ['exit', 'throw'] as const) {
-  // Torn down from outside under HTTP/2 bodies node may end the process (lib/supervise/README.md): that is not asked of `exit`.
-  const clients = act === 'exit' ? { http2: { connections: 0, streams: 0, thinkMs: 0 } } : {};
+// `exit` and a full heap tear the thread down from outside, while its HTTP/2 clients are still sending.
+for (const act of ['exit', 'throw', 'fill'] as const) {
   t.test(`a worker that ends by ${act} takes its own connections along, no others`, async t => {
     await using stage = await rollStage({}, { hooked: true });
     const { leaseway, backends } = stage;
@@ -50,10 +55,10 @@ for (const act of ['exit', 'throw'] as const) {
     await leaseway.until(() => sockets.every(socket => socket.echoed > 0));
     const [own, others] = await rowsOf(stage);
     t.equal(own! + others!, 30);
-    await using load = await stage.load(clients);
-    const startMs = performance.now();
+    await using load = await stage.load(HTTP2);
     leaseway.hook('worker-0', act);
-    await leaseway.until(() => leaseway.log.some(line => line.includes('a worker died')));
+    await leaseway.until(() => leaseway.log.some(line => line.includes('a worker died')), 60_000);
+    const startMs = performance.now();
     await acceptsAgain(stage, 0);
     const backMs = performance.now() - startMs;
     await leaseway.until(() => sockets.filter(socket => socket.closed !== null).length >= own!);
@@ -118,16 +123,23 @@ t.test('the control thread’s death costs no request, and what it knew is known
 t.test('a thread that hangs is ended and replaced', async t => {
   await using stage = await rollStage({}, { hooked: true });
   const { leaseway } = stage;
-  await using load = await stage.load({ keepAlive: { connections: 2, thinkMs: 50 }, open: { perSecond: 5 } });
+  await using load = await stage.load({
+    keepAlive: { connections: 2, thinkMs: 50 },
+    open: { perSecond: 5 },
+    http2Tls: { connections: 1, streams: 3, thinkMs: 10 },
+  });
   leaseway.hook('control', 'hang');
   await leaseway.until(() => leaseway.log.some(line => line.includes('control thread hangs')), 20_000);
   await leaseway.until(async () => (await leaseway.admin('/readyz').catch(() => null))?.status === 200);
   const report = await load.stop();
   t.strictSame(report.failures, {}, 'nobody waits for the control thread');
+  // Its HTTP/2 clients go on to send: what they sent is unread when it is ended.
+  await using cut = await stage.load(HTTP2);
   leaseway.hook('worker-1', 'hang');
   await leaseway.until(() => leaseway.log.some(line => line.includes('a worker hangs')), 20_000);
-  await using second = await stage.load();
+  await using second = await stage.load(HTTP2);
   await acceptsAgain(stage, 1);
+  t.ok((await cut.stop()).failed > 0, 'the hanging worker had clients');
   const failedBefore = (await second.report()).failed;
   t.equal((await second.stop()).failed, failedBefore);
   await nothingLeft(stage);

@@ -10,7 +10,7 @@ import { runCli } from '../../support/run-cli.ts';
 t.test('upgrades by signal and by command fail no request', async t => {
   await using stage = await rollStage();
   const { leaseway } = stage;
-  await using load = await stage.load();
+  await using load = await stage.load({ http2Tls: { connections: 2, streams: 3, thinkMs: 10 } });
   const tookMs: number[] = [];
   const ports = leaseway.serving.listeners.map(({ port }) => port);
   for (let n = 1; n <= 3; n++) {
