@@ -36,7 +36,9 @@ if (values.keep !== undefined && existsSync(values.keep))
 const rows = [];
 let events = 0;
 let busyMs = 0;
-for (const file of readdirSync(FOLDER).sort()) {
+for (const file of readdirSync(FOLDER)
+  .filter(name => name.endsWith('.yaml'))
+  .sort()) {
   const name = file.replace('.yaml', '');
   if (values.only !== undefined && !values.only.split(',').includes(name)) continue;
   const loaded = await loadScenario(join(FOLDER, file));

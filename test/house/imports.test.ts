@@ -30,7 +30,7 @@ const ONLY: readonly (readonly [RegExp, RegExp])[] = [
   [/^@opentelemetry\//, /^telemetry\//],
   [/^undici$/, /^(data\/upstream|control|cli)\//],
   [/^http-proxy$/, /^data\/websocket\//],
-  [/^zod$/, /^(config|control|sim\/scenario)\//],
+  [/^zod$/, /^(config|control|sim\/(scenario|sessions))\//],
   [/^yaml$/, /^(config|control\/backend)\//],
   [/^commander$/, /^cli\//],
   [/^node:sqlite$/, /^control\/store\//],

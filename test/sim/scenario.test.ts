@@ -7,7 +7,7 @@ import { loadScenario, readScenario } from '../../lib/sim/scenario/load.ts';
 
 const FOLDER = join(import.meta.dirname, '../../config/scenarios');
 
-for (const file of readdirSync(FOLDER))
+for (const file of readdirSync(FOLDER).filter(name => name.endsWith('.yaml')))
   t.test(`${file} is valid and runs with every policy`, async t => {
     const loaded = await loadScenario(join(FOLDER, file));
     if (!loaded.ok) return void t.fail(loaded.problems.map(formatProblem).join('\n'));

@@ -12,8 +12,6 @@ export interface BackendReport extends BackendStatus {
   readonly sources: readonly SourceReport[];
 }
 
-import type { ForecastDesk } from '../forecast/ports.ts';
-
 export interface StatusReport {
   readonly version: string;
   readonly pid: number;
@@ -66,9 +64,6 @@ export interface ControlActions {
   readonly backends: Pick<BackendRegistry, 'drain' | 'undrain' | 'maintenance' | 'setWeight' | 'remove'> & {
     add(cluster: string, backend: BackendConfig): void;
   };
-  readonly forecasts: Pick<ForecastDesk, 'report' | 'events' | 'announce' | 'cancel'>;
-  /** Unix ms. */
-  wallMs(): number;
   /** Rises whenever admin state changes; writes carry it in If-Match. */
   readonly revision: number;
 }

@@ -2,7 +2,6 @@
 
 import { z } from 'zod';
 import type { BackendConfig } from '../../config/cluster.ts';
-import { Capacity, type CapacityConfig } from '../../config/forecast.ts';
 import { LeasewayError, messageOf } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { readStateFile, writeStateFile } from '../../core/state-file.ts';
@@ -33,7 +32,6 @@ const StoredBackend = z.object({
   id: z.string(),
   url: z.string().refine(text => URL.canParse(text)),
   weight: z.number().min(0).max(1000),
-  capacity: Capacity.optional(),
 });
 type StoredRecord = AdminRecord & { readonly cluster: string; readonly id: string };
 type StoredBackend = z.output<typeof StoredBackend>;
@@ -85,17 +83,12 @@ export class AdminState {
   added(cluster: string): readonly BackendConfig[] {
     return [...this.#added.values()]
       .filter(entry => entry.cluster === cluster)
-      .map(({ cluster: _, ...backend }) => backend);
+      .map(({ id, url, weight }) => ({ id, url, weight }));
   }
 
   add(
     cluster: string,
-    backend: {
-      readonly id: string;
-      readonly url: string;
-      readonly weight: number;
-      readonly capacity?: CapacityConfig | undefined;
-    },
+    backend: { readonly id: string; readonly url: string; readonly weight: number },
   ): void {
     if (this.#added.size >= MAX_ADDED)
       throw new LeasewayError('CONFLICT', `${MAX_ADDED} backends were added by the API already; remove some`);

@@ -1,55 +1,23 @@
 // From a scenario file to a checked scenario, or to every problem in it, with line and column, as the configuration's are told.
 
-import { readFile, stat } from 'node:fs/promises';
-import { place } from '../../config/book.ts';
-import { findingsOf } from '../../config/issues.ts';
-import { error, type Finding, type Path, type Problem } from '../../config/problem.ts';
-import { MAX_FILE_BYTES, parseSource } from '../../config/source.ts';
+import { error, type Finding, type Path } from '../../config/problem.ts';
 import { clusterRatePerMs } from './capacity.ts';
+import { type Loaded, loadAs, readAs } from './read.ts';
 import { type PolicyConfig, Scenario, type ScenarioConfig } from './schema.ts';
 
-export type LoadedScenario =
-  | { readonly ok: true; readonly scenario: ScenarioConfig }
-  | { readonly ok: false; readonly problems: readonly Problem[]; readonly missing: boolean };
+export type LoadedScenario = Loaded<ScenarioConfig>;
 
 /** What can be held in memory and run in one sitting. */
 const MOST_SERVERS = 5_000;
 const MOST_REQUESTS = 20_000_000;
 
 export async function loadScenario(path: string): Promise<LoadedScenario> {
-  const bytes = await stat(path).then(
-    found => (found.isFile() ? found.size : undefined),
-    () => undefined,
-  );
-  const start = { line: 1, column: 1 };
-  const refuse = (what: string, missing: boolean): LoadedScenario => ({
-    ok: false,
-    problems: [place(error([], { what, expected: 'a scenario in YAML' }), path, [], start)],
-    missing,
-  });
-  if (bytes === undefined) return refuse('no such file', true);
-  if (bytes > MAX_FILE_BYTES) return refuse(`is larger than ${MAX_FILE_BYTES} bytes`, false);
-  return readScenario(path, await readFile(path, 'utf8'));
+  return loadAs(path, readScenario);
 }
 
 /** `file` is how problems name it. */
-export function readScenario(file: string, text: string): LoadedScenario {
-  const source = parseSource(file, text, {});
-  const problem = (finding: Finding): Problem =>
-    place(finding, file, finding.path, source.locate(finding.path, finding.atKey));
-  const syntax = source.placed.map(({ finding, at }) => place(finding, file, finding.path, at));
-  if (syntax.length > 0) return { ok: false, problems: syntax, missing: false };
-  const parsed = Scenario.safeParse(source.value);
-  const findings = parsed.success
-    ? contradictions(parsed.data)
-    : findingsOf(parsed.error.issues, {
-        raw: source.value,
-        schema: Scenario,
-        section: () => ({ schema: Scenario, depth: 0 }),
-      });
-  if (parsed.success && findings.length === 0) return { ok: true, scenario: parsed.data };
-  return { ok: false, problems: findings.map(problem), missing: false };
-}
+export const readScenario = (file: string, text: string): LoadedScenario =>
+  readAs(Scenario, contradictions, file, text);
 
 /** How the table calls a policy. */
 export const policyTitle = (policy: PolicyConfig): string =>
