@@ -27,13 +27,18 @@ export const STRICTER: readonly (readonly [name: string, fault: RegExp])[] = [
   ['Content-Length, Transfer-Encoding or Host in trailers', /in the trailers$/],
   ['a control character in a reason', /a control character in the reason/],
   ['a status below 100', /the status is below 100/],
+  ['an interim answer in HTTP/1.0', /an interim answer in HTTP/],
   ['101 that nobody asked for', /101 that nobody/],
 ];
 
 /** Node refuses, we do not: what Node's parser says. */
 export const LOOSER: readonly (readonly [name: string, code: RegExp, bytes: RegExp])[] = [
   ['methods that Node does not know', /HPE_INVALID_METHOD/, /(^|\n)[A-Z-]{1,32} /],
-  ['requests behind trailers with Connection: close', /HPE_CLOSED_CONNECTION/, /connection:[^\r\n]*close/i],
+  [
+    'what follows trailers or an interim answer with Connection: close',
+    /HPE_CLOSED_CONNECTION/,
+    /connection:[^\r\n]*close/i,
+  ],
   ['requests behind an Upgrade that is not taken', /^$/, /connection:[^\r\n]*upgrade/i],
 ];
 

@@ -13,10 +13,13 @@ import { createServer as createHttps } from 'node:https';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTls } from 'node:tls';
 import { AUTHORITY, CERTIFICATE, PRIVATE_KEY } from './backend-certificate.ts';
+import type { Http1Kind } from './http1-kind.ts';
 
 export interface Wire {
   readonly protocol: 'http1' | 'h2';
   readonly secure: boolean;
+  /** Who speaks HTTP/1.1 on our side; by the environment when left out. */
+  readonly http1?: Http1Kind;
 }
 
 export const TLS = { cert: CERTIFICATE, key: PRIVATE_KEY, ca: AUTHORITY };

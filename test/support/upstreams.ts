@@ -9,6 +9,7 @@ import { createUpstream } from '../../lib/data/upstream/create.ts';
 import type { BackendEntry, ClusterEntry } from '../../lib/orders/snapshot.ts';
 import { AUTHORITY } from './backend-certificate.ts';
 import type { Backend, Wire } from './backends.ts';
+import { HTTP1, type Http1Kind } from './http1-kind.ts';
 import { RecordingSink } from './recording-sink.ts';
 
 export function clusterEntry(config: Record<string, unknown> = {}): ClusterEntry {
@@ -28,8 +29,9 @@ export function upstreamTo(
   url: string,
   config: Record<string, unknown> = {},
   clock: Clock = systemClock,
+  http1: Http1Kind = HTTP1,
 ): Upstream {
-  return createUpstream(clusterEntry(config), backendEntry(url), { clock, log: silentLog });
+  return createUpstream(clusterEntry(config), backendEntry(url), { clock, log: silentLog, http1 });
 }
 
 export const connectTo = (
@@ -37,7 +39,7 @@ export const connectTo = (
   wire: Wire,
   config: Record<string, unknown> = {},
   clock: Clock = systemClock,
-): Upstream => upstreamTo(backend.url, { protocol: wire.protocol, ...config }, clock);
+): Upstream => upstreamTo(backend.url, { protocol: wire.protocol, ...config }, clock, wire.http1);
 
 function requestHead(overrides: Partial<UpstreamHead> = {}): UpstreamHead {
   const authority = overrides.authority ?? 'app.example';

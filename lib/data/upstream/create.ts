@@ -8,6 +8,7 @@ import type { Descriptors } from '../descriptors.ts';
 import type { Upstream } from '../ports.ts';
 import { AutoUpstream } from './auto.ts';
 import { type Dial, Dialer, type Endpoint } from './dial.ts';
+import { Http1Pool } from './http1-pool.ts';
 import { Http1Upstream } from './http1-undici.ts';
 import { Http2Upstream } from './http2.ts';
 
@@ -15,6 +16,8 @@ export interface UpstreamTools {
   readonly clock: Clock;
   readonly log: Log;
   readonly descriptors?: Descriptors | undefined;
+  /** Who speaks HTTP/1.1: our codec, or undici. */
+  readonly http1?: 'native' | 'node';
 }
 
 /** Where and how a backend is reached. */
@@ -44,7 +47,10 @@ export function createUpstream(cluster: ClusterEntry, backend: BackendEntry, too
     openSockets: () => dialer.open,
   };
   const servername = endpoint.tls?.serverName ?? endpoint.host;
-  const http1 = (dial: Dial): Upstream => new Http1Upstream({ ...common, servername, dial });
+  const http1 = (dial: Dial): Upstream =>
+    tools.http1 === 'native'
+      ? new Http1Pool({ ...common, dial }, tools.clock)
+      : new Http1Upstream({ ...common, servername, dial });
   const http2 = (dial: Dial): Upstream =>
     new Http2Upstream({ ...common, dial, connectTimeoutMs: timeouts.connect }, tools.clock);
   tools.log.debug('upstream made', { cluster: cluster.name, backend: backend.id, protocol });

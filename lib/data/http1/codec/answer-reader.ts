@@ -29,6 +29,8 @@ export class AnswerReader {
   chunk: Buffer = NOTHING;
   /** The connection may carry another request once this answer has ended. */
   keepAlive = false;
+  /** Its Keep-Alive field, or empty. */
+  keepAliveHint = '';
   readonly #heads = new HeadReader('answer', LIMITS);
   readonly #body = new BodyReader();
   #bytes = NOTHING;
@@ -113,8 +115,10 @@ export class AnswerReader {
     if (fault !== '') return this.#bad(fault);
     this.status = status;
     this.fields = fields;
+    if (status < 200 && minor === 0) return this.#bad('an interim answer in HTTP/1.0');
     if (status < 200) return this.#interim(status, framing.upgrade && framing.protocols === 'websocket');
     this.keepAlive = minor === 1 ? !framing.close : framing.keepAlive && !framing.close;
+    this.keepAliveHint = framing.keepAliveHint;
     const length = this.#headOnly || status === 204 || status === 304 ? 0 : framing.bodyLength;
     if (length === UNTIL_CLOSE) this.keepAlive = false;
     this.#state = A_BODY;

@@ -19,6 +19,8 @@ export class Framing {
   close = false;
   keepAlive = false;
   upgrade = false;
+  /** Keep-Alive, as it was sent. */
+  keepAliveHint = '';
   /** All values of Upgrade, in lower case. */
   protocols = '';
   /** Names and values, each field counted with four more. */
@@ -49,6 +51,7 @@ export class Framing {
           break;
         case 10:
           if (nameIs(name, 'connection')) this.#options(value.toLowerCase());
+          else if (nameIs(name, 'keep-alive')) this.keepAliveHint = value;
           break;
         case 14:
           if (nameIs(name, 'content-length')) {

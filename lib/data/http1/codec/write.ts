@@ -7,6 +7,9 @@ import { TARGET, TOKEN } from './bytes.ts';
 /** Also whatever Latin-1 cannot hold: cut to a byte, U+010A would be a line feed. */
 const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
 
+/** Up to here a chunk is copied behind what precedes it: one write instead of several. */
+export const COALESCE_BYTES = 16 * 1024;
+
 /** Lines of the fields, each with its CRLF; null when one cannot be sent. Connection and Transfer-Encoding are the writer's alone. */
 function fieldLines(fields: Fields): string | null {
   let lines = '';

@@ -317,6 +317,7 @@ reads(
   '.',
 );
 reads('an interim answer with a bad length', `HTTP/1.1 103 X\r\nContent-Length: x\r\n\r\n`, BAD);
+refused('an interim answer in HTTP/1.0', `HTTP/1.0 103 X\r\n\r\n${OK}${EMPTY}`);
 asked({ ends: true }, 'an interim answer and nothing more', hints, '103 [Link=</a>]', '…');
 const switching = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
 const switched = '101 [Connection=Upgrade|Upgrade=websocket]';
