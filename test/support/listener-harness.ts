@@ -10,6 +10,7 @@ import type { ClientConnection, Incoming, Reason, RequestSink } from '../../lib/
 import type { ListeningSocket } from '../../lib/orders/messages.ts';
 import type { CertificateEntry, ListenerEntry } from '../../lib/orders/snapshot.ts';
 import type { ClientLedger, WorkerCounter } from '../../lib/scoreboard/ports.ts';
+import { HTTP1, type Http1Kind } from './http1-kind.ts';
 
 /** Defaults of the configuration with some replaced. */
 export function limitsWith(change: Partial<RequestLimits> = {}): RequestLimits {
@@ -24,6 +25,8 @@ export interface HarnessOptions {
   readonly clientCa?: string;
   readonly ticketKeys?: Uint8Array;
   readonly clients?: ClientLedger;
+  /** By the environment when left out. */
+  readonly http1?: Http1Kind;
 }
 
 export function listenerEntry(options: HarnessOptions = {}): ListenerEntry {
@@ -170,6 +173,7 @@ export async function startListener(
     clients: options.clients ?? openLedger,
     ledger: { add: (counter, amount) => counters.set(counter, (counters.get(counter) ?? 0) + amount) },
     index: 0,
+    http1: options.http1 ?? HTTP1,
     nextConnectionId: () => ++ids,
   });
   t.teardown(() => listener.destroyAll());

@@ -12,6 +12,7 @@ import type { ListeningSocket } from '../../orders/messages.ts';
 import type { ListenerEntry } from '../../orders/snapshot.ts';
 import type { ClientLedger, WorkerLedger } from '../../scoreboard/ports.ts';
 import { type Descriptors, descriptorOf } from '../descriptors.ts';
+import { NativeServer } from '../http1/native/server.ts';
 import { Http1Server } from '../http1/node/server.ts';
 import { Http2Server } from '../http2/server.ts';
 import type { ClientConnection, ClientTls, RequestHandler } from '../ports.ts';
@@ -56,6 +57,8 @@ export interface ListenerOptions {
   readonly descriptors?: Descriptors | undefined;
   /** Draws ids unique within the worker; shared by its listeners. */
   readonly nextConnectionId: () => number;
+  /** Who reads HTTP/1: our codec, or node:http (the default). */
+  readonly http1?: 'native' | 'node';
 }
 
 export class Listener {
@@ -82,7 +85,7 @@ export class Listener {
     const { limits, handler, clock, log, ledger } = options;
     this.#limits = limits;
     this.#env = { limits, drainIdleMs: DRAIN_IDLE_MS, handler, clock, log, ledger };
-    this.#http1 = new Http1Server(this.#env);
+    this.#http1 = options.http1 === 'native' ? new NativeServer(this.#env) : new Http1Server(this.#env);
     this.#http2 = new Http2Server(this.#env);
     this.#admission = new Admission(options.clients, options.index, options.seed ?? 0);
     this.#entry = options.entry;

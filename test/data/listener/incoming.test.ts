@@ -13,12 +13,13 @@ for (const [secure, options, ca] of [
   ['plain', {}, undefined],
   ['TLS', { certificates }, authority.ca],
 ] as const) {
-  incomingContract(t, {
-    name: `HTTP/1.1 ${secure}`,
-    version: '1.1',
-    options,
-    connect: async port => http1Client(port, ca),
-  });
+  for (const http1 of ['node', 'native'] as const)
+    incomingContract(t, {
+      name: `HTTP/1.1 ${secure} by ${http1}`,
+      version: '1.1',
+      options: { ...options, http1 },
+      connect: async port => http1Client(port, ca),
+    });
   incomingContract(t, {
     name: `HTTP/2 ${secure}`,
     version: '2',

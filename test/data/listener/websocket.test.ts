@@ -91,13 +91,28 @@ t.test('HTTP/1.1: the raw socket can be handed on untouched', async t => {
   t.equal(await client.whole(), 'mine');
 });
 
-t.test('HTTP/1.1: an upgrade behind a request that runs is an ordinary request', async t => {
-  const harness = await startListener(t);
+t.test('HTTP/1.1: an upgrade behind a request that runs is an ordinary request by node:http', async t => {
+  const harness = await startListener(t, { http1: 'node' });
   const client = await rawConnect(harness.port);
   client.send(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${UPGRADE}`);
   await client.until(text => text.split('200 OK').length === 3);
   t.equal(harness.exchanges[1]?.incoming.head.protocol, '');
   t.equal(harness.exchanges[1]?.incoming.rawUpgrade(), null);
+  client.socket.destroy();
+});
+
+t.test('HTTP/1.1: an upgrade behind a request that runs has its turn by our codec', async t => {
+  const harness = await startListener(t, { http1: 'native' });
+  harness.serve = () => {};
+  const client = await rawConnect(harness.port);
+  client.send(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${UPGRADE}early`);
+  const first = await harness.next();
+  first.incoming.answer({ status: 200, fields: ['Content-Length', '0'] }, false);
+  first.incoming.end();
+  const { incoming } = await harness.next();
+  t.equal(incoming.head.protocol, 'websocket');
+  echo(incoming.tunnel([]));
+  await client.until(text => text.endsWith('early'));
   client.socket.destroy();
 });
 

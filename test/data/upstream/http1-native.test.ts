@@ -90,7 +90,11 @@ t.test('OPTIONS * and a 100 that nobody asked for are nothing special', async te
 
 t.test('a body that is not what was announced never arrives as whole', async test => {
   let received = '';
-  const backend = await rawBackend(false, socket => socket.on('data', chunk => void (received += chunk)));
+  const backend = await rawBackend(false, socket =>
+    socket.on('data', chunk => {
+      received += chunk;
+    }),
+  );
   const upstream = connectTo(backend, WIRE);
   test.teardown(() => backend.close());
   for (const body of ['abc', 'abcdefg']) {
