@@ -92,8 +92,8 @@ function inner(before: ProxyConfig, after: ProxyConfig, key: string): string {
   return isMap(old) && isMap(now) ? `: ${changedKeys(old, now).join(', ')}` : '';
 }
 
-/** Fixed when the process starts: the size of its shared memory, its threads, the folder it holds the lock of. */
-const AT_START = [['workers'], ['max_backends'], ['state', 'dir']] as const;
+/** Fixed when the process starts: the size of its shared memory, its threads, who speaks HTTP/1.1, the folder it holds the lock of. */
+const AT_START = [['workers'], ['max_backends'], ['http1'], ['state', 'dir']] as const;
 
 function restarts(before: ProxyConfig, after: ProxyConfig): string[] {
   const read = (config: ProxyConfig, path: readonly string[]): unknown =>

@@ -247,6 +247,10 @@ export const Root = z
       .enum(['x-forwarded', 'forwarded', 'both', 'off'])
       .default('x-forwarded')
       .describe('What backends are told of the client'),
+    http1: z
+      .enum(['node', 'native'])
+      .default('node')
+      .describe('Who speaks HTTP/1.1 on both sides: node:http and undici, or leaseway’s own codec'),
     via: name.default('leaseway').describe('Our name in Via'),
     request_id: fieldName.default('X-Request-Id'),
     limits: Limits.prefault({}),

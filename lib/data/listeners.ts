@@ -169,6 +169,7 @@ export class Listeners {
         clients,
         descriptors,
         seed: hashSeed(snapshot),
+        http1: snapshot.config.http1,
         nextConnectionId: () => this.#nextId++,
       });
       try {

@@ -85,6 +85,7 @@ export class DataPlane implements Plane, RequestHandler {
       ledger,
       workers: this.#workers,
       descriptors: this.#descriptors,
+      http1: snapshot.config.http1,
     });
     this.#wakeLines();
   }

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { stringify } from 'yaml';
 import type { Act, HookOrder, Measure } from './hooked-leaseway.ts';
+import { HTTP1 } from './http1-kind.ts';
 
 const BIN = resolve(import.meta.dirname, '../../bin/leaseway.ts');
 const HOOKED = resolve(import.meta.dirname, 'hooked-leaseway.ts');
@@ -210,6 +211,7 @@ function writeConfig(folder: string, { config, clusters }: LeasewayOptions): voi
     admin: { address: '127.0.0.1:0' },
     state: { dir: join(folder, 'state') },
     shutdown: { deadline: '10s' },
+    http1: HTTP1,
     ...config,
   };
   mkdirSync(join(folder, 'clusters'), { recursive: true });

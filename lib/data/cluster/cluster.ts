@@ -30,6 +30,8 @@ export interface ClusterTools {
   /** Data-plane threads: each has its share of the waiting line. */
   readonly workers: number;
   readonly descriptors?: Descriptors | undefined;
+  /** Who speaks HTTP/1.1 to backends. */
+  readonly http1?: 'native' | 'node';
 }
 
 export class Cluster {

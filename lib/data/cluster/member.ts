@@ -17,6 +17,8 @@ export interface MemberTools {
   readonly random: Random;
   readonly log: Log;
   readonly descriptors?: Descriptors | undefined;
+  /** Who speaks HTTP/1.1 to it. */
+  readonly http1?: 'native' | 'node';
 }
 
 export class Member {
