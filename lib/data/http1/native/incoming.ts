@@ -220,6 +220,8 @@ export class NativeIncoming implements Incoming {
 
   abort(_reason: Reason): void {
     if (this.#over) return;
+    // What was begun is seen to have begun: a cut answer reads as one, not as no answer at all.
+    this.flush();
     this.#over = true;
     this.#owner.cut();
   }
@@ -249,6 +251,7 @@ export class NativeIncoming implements Incoming {
   }
 
   #fail(reason: Reason): void {
+    this.flush();
     this.lost(reason);
     this.#owner.cut();
   }
