@@ -247,10 +247,6 @@ export const Root = z
       .enum(['x-forwarded', 'forwarded', 'both', 'off'])
       .default('x-forwarded')
       .describe('What backends are told of the client'),
-    http1: z
-      .enum(['node', 'native'])
-      .default('node')
-      .describe('Who speaks HTTP/1.1 on both sides: node:http and undici, or leaseway’s own codec'),
     via: name.default('leaseway').describe('Our name in Via'),
     request_id: fieldName.default('X-Request-Id'),
     limits: Limits.prefault({}),
@@ -278,6 +274,10 @@ export const Root = z
       })
       .prefault({}),
     max_backends: count(4096, 1, 65536),
+    http1: z
+      .enum(['node', 'native'])
+      .default('node')
+      .describe('Who speaks HTTP/1.1 on both sides: node:http and undici, or leaseway’s own codec'),
   })
   .describe('leaseway');
 
