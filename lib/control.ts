@@ -90,6 +90,7 @@ async function main(): Promise<void> {
     log: currentLog,
     stateDir,
     agents: signals,
+    signals,
     maxBackends: first.config.max_backends,
   });
   const watch = new SignalWatch({

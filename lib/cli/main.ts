@@ -3,9 +3,11 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, exitCodeHelp } from '../core/exit-codes.ts';
 import { VERSION } from '../version.ts';
+import { addAnnounce } from './commands/announce.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConnections } from './commands/connections.ts';
 import { addDrain } from './commands/drain.ts';
+import { addForecast } from './commands/forecast.ts';
 import { addInit } from './commands/init.ts';
 import { addReload } from './commands/reload.ts';
 import { addRun } from './commands/run.ts';
@@ -34,6 +36,8 @@ const COMMANDS = [
   addUndrain,
   addUpgrade,
   addConnections,
+  addForecast,
+  addAnnounce,
   addSimulate,
   addSchema,
   addCompletion,

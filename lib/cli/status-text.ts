@@ -30,7 +30,7 @@ export function statusText(status: StatusReport, nowMs: number, look: Look): str
     status.backends.length === 0
       ? 'no backends\n'
       : table(
-          signals ? COLUMNS.toSpliced(DETAIL_AT, 0, { title: 'LOAD' }) : COLUMNS,
+          signals ? COLUMNS.toSpliced(DETAIL_AT, 0, { title: 'REPORTS' }) : COLUMNS,
           status.backends.map(b => {
             const cells = row(b, nowMs);
             return signals ? cells.toSpliced(DETAIL_AT, 0, loadText(b)) : cells;
@@ -46,6 +46,8 @@ const COLUMNS = [
   { title: 'WEIGHT', right: true },
   { title: 'IN FLIGHT', right: true },
   { title: 'TUNNELS', right: true },
+  { title: 'LOAD', right: true },
+  { title: 'PREDICTED', right: true },
   { title: 'REQUESTS', right: true },
   { title: 'FAILURES', right: true },
   { title: 'URL' },
@@ -93,6 +95,8 @@ function row(backend: BackendReport, nowMs: number): (Cell | string)[] {
     weights,
     backend.limit === 0 ? String(backend.inFlight) : `${backend.inFlight}/${backend.limit}`,
     String(backend.tunnels),
+    share(backend.load),
+    { text: share(backend.predicted), ...(backend.gate !== 'open' && { paint: 'yellow' }) },
     String(backend.requests),
     { text: String(backend.failures), ...(backend.failures > 0 && { paint: 'red' }) },
     backend.url,
@@ -100,12 +104,17 @@ function row(backend: BackendReport, nowMs: number): (Cell | string)[] {
   ];
 }
 
+/** Of its capacity; nothing while nothing is known. */
+const share = (load: number | null): string => (load === null ? '-' : load.toFixed(2));
+
 function detail(backend: BackendReport, nowMs: number): string {
-  const { drainUntilMs, ejectedUntilMs, healthDetail, state, sources } = backend;
+  const { drainUntilMs, ejectedUntilMs, healthDetail, state, sources, gate, gateReason, doubt } = backend;
   if (drainUntilMs !== null) return `ended in ${shortDuration(drainUntilMs - nowMs)}`;
   if (ejectedUntilMs !== null) return `ejected, back in ${shortDuration(ejectedUntilMs - nowMs)}`;
   const agent = sources.find(({ source, ageMs }) => source === 'agent_check' && ageMs !== null);
-  return agent !== undefined && state !== 'up' ? `agent said ${agent.detail}; ${healthDetail}` : healthDetail;
+  if (agent !== undefined && state !== 'up') return `agent said ${agent.detail}; ${healthDetail}`;
+  if (gate !== 'open') return `new work goes elsewhere: ${gateReason}`;
+  return doubt === 'none' ? healthDetail : `${healthDetail}; its load reports are doubted: ${doubt}`;
 }
 
 const round = (value: number): number => Math.round(value * 100) / 100;

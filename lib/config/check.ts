@@ -1,6 +1,7 @@
 // All checks that look beyond a single value, over as much of the configuration as could be read.
 
 import { checkClusters } from './checks/clusters.ts';
+import { checkForecasts } from './checks/forecast.ts';
 import { checkListeners } from './checks/listeners.ts';
 import { checkPatterns } from './checks/patterns.ts';
 import { checkReach } from './checks/reach.ts';
@@ -16,4 +17,5 @@ export const check = (draft: Draft, surroundings: Surroundings): Finding[] => [
   ...checkPatterns(draft),
   ...checkReach(draft),
   ...checkClusters(draft),
+  ...checkForecasts(draft),
 ];

@@ -1,6 +1,7 @@
 // A cluster: backends that serve the same thing, and how they are found, checked, chosen and protected.
 
 import * as z from 'zod';
+import { Capacity, Forecast, Gate } from './forecast.ts';
 import {
   count,
   duration,
@@ -32,13 +33,17 @@ const Backend = z.strictObject({
     .max(1000)
     .default(1)
     .describe('Share of new work relative to the others; 0 takes none'),
+  capacity: Capacity.optional(),
 });
 
 const backends = z
   .array(
-    z.union([backendUrl.transform(url => ({ url, weight: 1, id: undefined })), Backend], {
-      error: 'expected a URL such as http://127.0.0.1:9001, or a map with url',
-    }),
+    z.union(
+      [backendUrl.transform(url => ({ url, weight: 1, id: undefined, capacity: undefined })), Backend],
+      {
+        error: 'expected a URL such as http://127.0.0.1:9001, or a map with url',
+      },
+    ),
   )
   .max(4096);
 
@@ -156,6 +161,7 @@ const Balance = z.strictObject({
     })
     .prefault({}),
   probe: Probe.optional().describe('Backends are asked for their load beside the requests'),
+  gate: Gate.describe('Backends foreseen to be overloaded take new work only when no other does'),
   slow_start: optionalDuration().describe('A backend that comes up grows to its full weight over this time'),
   panic: share(0.5).describe(
     'Fewer usable than this share of the cluster: health is ignored rather than crush the rest; 0 never',
@@ -280,6 +286,8 @@ export const Cluster = z
     signals: Signals.describe('What backends say of their own load, and how it is asked for'),
     balance: Balance.prefault({}),
     sticky: Sticky.optional(),
+    capacity: Capacity.optional().describe('Of each backend that says nothing of its own'),
+    forecast: Forecast.describe('Load to come, foreseen four times a second'),
     limits: Limits.prefault({}),
     overload: Overload.prefault({}),
     timeouts: Timeouts.prefault({}),

@@ -138,9 +138,15 @@ export class Actions implements ControlActions {
   }
 
   metrics(): string {
-    const { board, startedMs } = this.#parts;
+    const { board, registry, startedMs } = this.#parts;
     const routes = this.#parts.plane().routeNames;
-    return renderMetrics({ status: this.status(), routes, board, process: readProcess(startedMs) });
+    return renderMetrics({
+      status: this.status(),
+      routes,
+      board,
+      process: readProcess(startedMs),
+      forecasts: registry.forecasts.report(),
+    });
   }
 
   /** Every change is on the board before the operator hears that it is done. */
@@ -153,13 +159,25 @@ export class Actions implements ControlActions {
     remove: (cluster, id) => this.#change(registry => registry.remove(cluster, id)),
   };
 
-  #change(act: (registry: BackendRegistry) => void): void {
+  readonly forecasts: ControlActions['forecasts'] = {
+    report: cluster => this.#parts.registry.forecasts.report(cluster),
+    events: () => this.#parts.registry.forecasts.events(),
+    announce: event => this.#change(registry => registry.forecasts.announce(event)),
+    cancel: id => this.#change(registry => registry.forecasts.cancel(id)),
+  };
+
+  wallMs(): number {
+    return this.#parts.clock.wallMs();
+  }
+
+  #change<T>(act: (registry: BackendRegistry) => T): T {
     if (this.upgrading)
       throw new LeasewayError(
         'CONFLICT',
         'an upgrade is under way: ask again in a moment, the successor answers',
       );
-    act(this.#parts.registry);
+    const result = act(this.#parts.registry);
     this.#parts.plane().changed();
+    return result;
   }
 }

@@ -149,6 +149,7 @@ export class ControlPlane implements AsyncDisposable {
   /** A successor decides from now on: this plane keeps its workers' board alive and writes nothing down any more. */
   standDown(): void {
     this.#stoodDown = true;
+    this.#parts.registry.forecasts.standDown();
     this.#watch?.[Symbol.dispose]();
   }
 

@@ -85,5 +85,9 @@ t.test('the status shows what backends say of their load, and how old that is', 
   t.match(text, /web\/a .* cpu 62% mem 40% \(orca 900ms, scrape fails 4s\) /);
   t.match(text, /web\/b .* \(orca silent\) /);
   t.match(text, /web\/c .* - +200 in 1 ms$/m);
-  t.notMatch(statusText(new FakeControl().status_, 1_000, plain), 'LOAD', 'no column for what nobody says');
+  t.notMatch(
+    statusText(new FakeControl().status_, 1_000, plain),
+    'REPORTS',
+    'no column for what nobody says',
+  );
 });

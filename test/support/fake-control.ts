@@ -9,6 +9,8 @@ import type {
   ReloadResult,
   StatusReport,
 } from '../../lib/control/admin/ports.ts';
+import { forecastDetailExample, forecastExample } from '../../lib/control/admin/routes/examples.ts';
+import type { Announcement, ClusterForecastReport, EventReport } from '../../lib/control/forecast/ports.ts';
 import { LeasewayError } from '../../lib/core/errors.ts';
 import type { ConnectionReport } from '../../lib/orders/messages.ts';
 import { WORKER_COUNTERS, WORKER_GAUGES, type WorkerCounter } from '../../lib/scoreboard/ports.ts';
@@ -36,6 +38,11 @@ export function fakeBackend(cluster: string, id: string, more: Partial<BackendRe
     limit: 0,
     tunnels: 0,
     drainUntilMs: null,
+    load: null,
+    predicted: null,
+    gate: 'open',
+    gateReason: '',
+    doubt: 'none',
     requests: 0,
     failures: 0,
     generation: 1,
@@ -114,6 +121,30 @@ export class FakeControl implements ControlActions {
 
   endConnection(id: string): void {
     this.calls.push(`end ${id}`);
+  }
+
+  forecasts_ = [
+    { ...forecastExample, backends: [forecastDetailExample] } as unknown as ClusterForecastReport,
+  ];
+  readonly forecasts = {
+    report: (cluster?: string): readonly ClusterForecastReport[] => {
+      const found = this.forecasts_.filter(report => cluster === undefined || report.cluster === cluster);
+      if (cluster !== undefined && found.length === 0)
+        throw new LeasewayError('NOT_FOUND', `cluster ${cluster}`);
+      return found;
+    },
+    events: (): readonly EventReport[] => this.forecasts_.flatMap(({ events }) => events),
+    announce: (event: Announcement): EventReport => {
+      this.calls.push(
+        `announce ${event.cluster} ${event.name} ${event.backends} ${event.factor} ${event.startMs} ${event.endMs}`,
+      );
+      return { id: `${event.name}-1`, ...event, source: 'announced' };
+    },
+    cancel: (id: string): void => void this.calls.push(`cancel ${id}`),
+  };
+
+  wallMs(): number {
+    return 1_000_000;
   }
 
   metrics(): string {

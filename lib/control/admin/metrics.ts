@@ -9,7 +9,9 @@ import {
   WORKER_GAUGES,
 } from '../../scoreboard/ports.ts';
 import type { BackendStatus } from '../backend/ports.ts';
+import type { ClusterForecastReport } from '../forecast/ports.ts';
 import { Exposition, type Labels } from './exposition.ts';
+import { forecastFamilies } from './forecast-metrics.ts';
 import type { StatusReport } from './ports.ts';
 import type { ProcessReading } from './process-reading.ts';
 import { signalFamilies } from './signal-metrics.ts';
@@ -23,15 +25,17 @@ export interface MetricsInput {
     'requestHistogram' | 'backendHistogram' | 'totals' | 'permits' | 'shed' | 'waits'
   >;
   readonly process: ProcessReading;
+  readonly forecasts: readonly ClusterForecastReport[];
 }
 
 /** Pure; the order is the same at every scrape. */
-export function renderMetrics({ status, routes, board, process }: MetricsInput): string {
+export function renderMetrics({ status, routes, board, process, forecasts }: MetricsInput): string {
   const out = new Exposition();
   serverFamilies(out, status, routes, board);
   backendFamilies(out, status.backends, board);
   overloadFamilies(out, board);
   signalFamilies(out, status.backends);
+  forecastFamilies(out, forecasts);
   workerFamilies(out, status);
   configFamilies(out, status);
   processFamilies(out, status, process);

@@ -12,6 +12,8 @@ export interface BackendReport extends BackendStatus {
   readonly sources: readonly SourceReport[];
 }
 
+import type { ForecastDesk } from '../forecast/ports.ts';
+
 export interface StatusReport {
   readonly version: string;
   readonly pid: number;
@@ -64,6 +66,9 @@ export interface ControlActions {
   readonly backends: Pick<BackendRegistry, 'drain' | 'undrain' | 'maintenance' | 'setWeight' | 'remove'> & {
     add(cluster: string, backend: BackendConfig): void;
   };
+  readonly forecasts: Pick<ForecastDesk, 'report' | 'events' | 'announce' | 'cancel'>;
+  /** Unix ms. */
+  wallMs(): number;
   /** Rises whenever admin state changes; writes carry it in If-Match. */
   readonly revision: number;
 }

@@ -32,6 +32,13 @@ const Backend = z.object({
   limit: count,
   tunnels: count.describe('WebSockets and other long connections'),
   drainUntilMs: unixMs.nullable(),
+  load: z.number().nullable().describe('Share of its capacity in use; null while nothing is known'),
+  predicted: z.number().nullable().describe('The most that is foreseen up to the gate’s horizon'),
+  gate: z.enum(['open', 'last_resort', 'shut']).describe('Open to new work, as far as the forecast goes'),
+  gateReason: z.string(),
+  doubt: z
+    .enum(['none', 'contradicts', 'absurd', 'silent'])
+    .describe('Why its load reports are not believed'),
   requests: count,
   failures: count,
   generation: count.describe('Durable; raised by drain, failover and revoke'),

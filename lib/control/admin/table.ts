@@ -3,6 +3,7 @@
 import type { AdminRoute } from './route.ts';
 import { backends } from './routes/backends.ts';
 import { documents } from './routes/documents.ts';
+import { forecasts } from './routes/forecasts.ts';
 import { probes } from './routes/probes.ts';
 import { processRoutes } from './routes/process.ts';
 import { state } from './routes/state.ts';
@@ -10,6 +11,7 @@ import { state } from './routes/state.ts';
 export const ROUTES: readonly AdminRoute[] = [
   ...probes,
   ...state,
+  ...forecasts,
   ...backends,
   ...processRoutes,
   ...documents,

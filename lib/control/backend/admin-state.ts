@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { BackendConfig } from '../../config/cluster.ts';
+import { Capacity, type CapacityConfig } from '../../config/forecast.ts';
 import { LeasewayError, messageOf } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { readStateFile, writeStateFile } from '../../core/state-file.ts';
@@ -32,6 +33,7 @@ const StoredBackend = z.object({
   id: z.string(),
   url: z.string().refine(text => URL.canParse(text)),
   weight: z.number().min(0).max(1000),
+  capacity: Capacity.optional(),
 });
 type StoredRecord = AdminRecord & { readonly cluster: string; readonly id: string };
 type StoredBackend = z.output<typeof StoredBackend>;
@@ -83,12 +85,17 @@ export class AdminState {
   added(cluster: string): readonly BackendConfig[] {
     return [...this.#added.values()]
       .filter(entry => entry.cluster === cluster)
-      .map(({ id, url, weight }) => ({ id, url, weight }));
+      .map(({ cluster: _, ...backend }) => backend);
   }
 
   add(
     cluster: string,
-    backend: { readonly id: string; readonly url: string; readonly weight: number },
+    backend: {
+      readonly id: string;
+      readonly url: string;
+      readonly weight: number;
+      readonly capacity?: CapacityConfig | undefined;
+    },
   ): void {
     if (this.#added.size >= MAX_ADDED)
       throw new LeasewayError('CONFLICT', `${MAX_ADDED} backends were added by the API already; remove some`);

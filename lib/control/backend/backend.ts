@@ -1,5 +1,6 @@
 // One backend as the registry holds it: its place, its standing, and what was seen of it.
 
+import type { CapacityConfig } from '../../config/forecast.ts';
 import type { BackendTotals } from '../../scoreboard/ports.ts';
 import type { AgentSay } from '../signals/agent-line.ts';
 import { type Standing, UNCHECKED } from './health/rise-fall.ts';
@@ -16,6 +17,7 @@ export class Backend {
   readonly slot: Slot;
   /** Of the source that named it. */
   weight: number;
+  capacity: CapacityConfig | undefined;
   source: SourceKind;
   standing: Standing = UNCHECKED;
   /** What the last check said. */
@@ -35,6 +37,7 @@ export class Backend {
     this.id = named.id;
     this.url = named.url;
     this.weight = named.weight;
+    this.capacity = named.capacity;
     this.source = source;
     this.slot = slot;
     this.outlier = freshOutlier(totals, nowMs);

@@ -5,6 +5,8 @@ import { messageOf } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
 import { BackendState, type Decision, NO_FORECAST } from '../../scoreboard/ports.ts';
+import type { ClusterForecast, Foreseen, Outlook, Subject } from '../forecast/cluster-forecast.ts';
+import type { Forecasts } from '../forecast/forecasts.ts';
 import type { AgentView } from '../signals/board.ts';
 import type { AdminState } from './admin-state.ts';
 import { type Backend, stateAt } from './backend.ts';
@@ -27,6 +29,7 @@ export interface ClusterHands extends RosterHands, CheckHands {
   readonly load: LoadBackendFile;
   readonly admin: AdminState;
   readonly agents: AgentView;
+  readonly forecasts: Forecasts;
   /** A backend's health is not what it was. */
   flipped(): void;
 }
@@ -44,6 +47,7 @@ export class Cluster implements Disposable {
   readonly #roster: Roster;
   readonly #checks: ClusterChecks;
   readonly #sources: Sources;
+  readonly #forecast: ClusterForecast;
   #config: ClusterConfig;
   /** False until the first round is over: who comes up before then was not late. */
   #settled = false;
@@ -54,6 +58,7 @@ export class Cluster implements Disposable {
     this.name = name;
     this.#hands = hands;
     this.#config = config;
+    this.#forecast = hands.forecasts.open(name, config);
     this.#checks = new ClusterChecks(name, config, hands, (backend, before) =>
       this.#flipped(backend, before),
     );
@@ -89,6 +94,7 @@ export class Cluster implements Disposable {
   configure(config: ClusterConfig): void {
     if (JSON.stringify(this.#config) !== JSON.stringify(config)) this.#hands.changed();
     this.#config = config;
+    this.#forecast.configure(config);
     this.#checks.configure(config, this.backends.values());
     this.#sources.configure(config);
   }
@@ -134,7 +140,7 @@ export class Cluster implements Disposable {
     this.#moveOutliers();
     const judgement = this.judge();
     this.#notePanic(judgement);
-    this.#decide(judgement, into);
+    this.#decide(judgement, this.#foresee(judgement), into);
   }
 
   /** Verdicts in the order of `backends`, as of now. */
@@ -142,6 +148,10 @@ export class Cluster implements Disposable {
     const views = [...this.backends.values()].map(backend => this.#standpoint(backend));
     const { slow_start: slowStartMs, panic: panicShare } = this.#config.balance;
     return judge(views, this.#hands.clock.monotonicMs(), { slowStartMs, panicShare });
+  }
+
+  foreseen(id: string): Foreseen {
+    return this.#forecast.foreseen(id);
   }
 
   /** Backends whose operators want their tunnels gone. */
@@ -171,6 +181,7 @@ export class Cluster implements Disposable {
   /** The cluster is no longer configured. */
   leave(): void {
     this.#roster.removeAll();
+    this.#hands.forecasts.close(this.name);
     this[Symbol.dispose]();
   }
 
@@ -237,7 +248,37 @@ export class Cluster implements Disposable {
     }
   }
 
-  #decide({ verdicts }: Judgement, into: Map<number, Decision>): void {
+  /** By slot: what is foreseen of those that take new work. */
+  #foresee({ verdicts, panic }: Judgement): ReadonlyMap<number, Outlook> {
+    const { board, clock } = this.#hands;
+    const { capacity, limits } = this.#config;
+    // A limit that is found by itself moves with the load: it is no measure of it.
+    const fixed = typeof limits.concurrency === 'number' ? limits.concurrency : 0;
+    let index = 0;
+    const subjects = [...this.backends.values()].map((backend): Subject => {
+      const { state, effectiveWeight } = verdicts[index++]!;
+      const { index: slot, generation } = backend.slot;
+      const own = backend.capacity ?? capacity ?? {};
+      return {
+        id: backend.id,
+        slot,
+        slotGeneration: generation,
+        capacity: fixed > 0 ? { concurrency: fixed, ...own } : own,
+        // Before the first decision the slot's counters are still those of its last owner.
+        working: backend.decided && state === 'up' && effectiveWeight > 0,
+        inFlight: board.inFlight(slot),
+        connections: board.tunnels(slot),
+        counts: board.totals(slot),
+      };
+    });
+    return this.#forecast.tick(subjects, clock.monotonicMs(), clock.wallMs(), panic);
+  }
+
+  #decide(
+    { verdicts }: Judgement,
+    outlooks: ReadonlyMap<number, Outlook>,
+    into: Map<number, Decision>,
+  ): void {
     let index = 0;
     for (const backend of this.backends.values()) {
       const { state, effectiveWeight } = verdicts[index++]!;
@@ -249,7 +290,7 @@ export class Cluster implements Disposable {
         milliWeight: effectiveWeight > 0 ? Math.max(1, Math.round(effectiveWeight * 1000)) : 0,
         concurrency: this.#concurrency(backend),
         slotGeneration: slot.generation,
-        ...NO_FORECAST,
+        ...(outlooks.get(slot.index) ?? NO_FORECAST),
       });
     }
   }

@@ -2,7 +2,9 @@
 
 import type { BackendConfig, ClusterConfig } from '../../config/cluster.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
+import type { Doubt } from '../../plan/load/doubt.ts';
 import type { Decision } from '../../scoreboard/ports.ts';
+import type { ForecastDesk, GateState } from '../forecast/ports.ts';
 
 export type BackendChange =
   | { readonly kind: 'insert' | 'update'; readonly backend: BackendConfig }
@@ -43,6 +45,14 @@ export interface BackendStatus {
   readonly limit: number;
   readonly tunnels: number;
   readonly drainUntilMs: number | null;
+  /** Share of its capacity in use, now and at most up to the gate's horizon; null while nothing is known. */
+  readonly load: number | null;
+  readonly predicted: number | null;
+  readonly gate: GateState;
+  /** Empty while the gate is open. */
+  readonly gateReason: string;
+  /** Why its own load reports are not believed. */
+  readonly doubt: Doubt;
   readonly requests: number;
   /** No answer, or one of 5xx. */
   readonly failures: number;
@@ -52,6 +62,7 @@ export interface BackendStatus {
 
 /** All backends of all clusters. The composition root drives it: `configure` at each reload, `tick` four times a second. */
 export interface BackendRegistry extends AsyncDisposable {
+  readonly forecasts: ForecastDesk;
   /**
    * Applies the difference; resolves when each discovery has answered and each backend was checked once, or after two
    * seconds. Backends that stay keep slot, health and statistics. The caller reads `entries` then; `onChange` is not called

@@ -8,7 +8,9 @@ import { processIdentity } from '../../core/process-identity.ts';
 import type { Random } from '../../core/random.ts';
 import type { TunnelEnding } from '../../orders/messages.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
+import type { SignalView } from '../../plan/load/signals.ts';
 import { BackendState, type ControlBoard, type Decision, NO_FORECAST } from '../../scoreboard/ports.ts';
+import { Forecasts } from '../forecast/forecasts.ts';
 import { NO_SAY } from '../signals/agent-line.ts';
 import type { AgentView } from '../signals/board.ts';
 import { AdminState } from './admin-state.ts';
@@ -34,6 +36,8 @@ export interface RegistrySettings {
   /** What agents beside backends ask for. */
   readonly agents?: AgentView;
   readonly loadBackendFile?: LoadBackendFile;
+  /** What backends report of their load; left out, forecasts go by what the proxy sees. */
+  readonly signals?: SignalView;
   /** Names this process; a control thread that restarts within it takes its slots over. */
   readonly writer?: string;
 }
@@ -58,6 +62,7 @@ class Registry implements BackendRegistry {
   readonly #ledger: Ledger;
   readonly #admin: AdminState;
   readonly #operator: Operator;
+  readonly #forecasts: Forecasts;
   readonly #clusters = new Map<string, Cluster>();
   /** Pace of each cluster with tunnels to end, kept until the last of a removed one is gone. */
   readonly #paces = new Map<string, number>();
@@ -88,7 +93,12 @@ class Registry implements BackendRegistry {
       clock.wallMs(),
     );
     this.#admin = new AdminState(join(stateDir, 'admin.json'), log);
+    this.#forecasts = new Forecasts({
+      ...{ stateDir, clock, random, log, maxBackends },
+      signals: settings.signals ?? null,
+    });
     this.#hands = {
+      forecasts: this.#forecasts,
       ...{ board, clock, random, log, maxBackends },
       load: settings.loadBackendFile ?? loadBackendFile,
       ledger: this.#ledger,
@@ -99,6 +109,10 @@ class Registry implements BackendRegistry {
       flipped: () => this.#flipped(),
     };
     this.#operator = new Operator(this.#clusters, this.#admin, clock, log, maxBackends);
+  }
+
+  get forecasts(): Forecasts {
+    return this.#forecasts;
   }
 
   async configure(clusters: Readonly<Record<string, ClusterConfig>>): Promise<void> {
@@ -152,6 +166,7 @@ class Registry implements BackendRegistry {
       else this.#leaving.delete(slot.index);
     }
     for (const cluster of this.#clusters.values()) cluster.tick(decisions);
+    this.#forecasts.tick();
     this.#decided = decisions;
     return decisions;
   }
@@ -239,6 +254,7 @@ class Registry implements BackendRegistry {
     this.#flipNotice?.[Symbol.dispose]();
     for (const cluster of this.#clusters.values()) cluster[Symbol.dispose]();
     this.#ledger.flush(this.#settings.clock.monotonicMs());
+    await this.#forecasts[Symbol.asyncDispose]();
   }
 
   #changed(): void {

@@ -58,13 +58,13 @@ export class Roster {
       this.#reconcile(change.id);
       return;
     }
-    const { id = '', url, weight } = change.backend;
+    const { id = '', url, weight, capacity } = change.backend;
     const other = this.#members.of(id);
     if (change.kind === 'insert' && other !== undefined && other.source !== source)
       this.#hands.log.warn(
         `cluster ${this.#cluster}: backend ${id} comes from ${other.source} and ${source}`,
       );
-    this.#members.set(source, { id, url, weight });
+    this.#members.set(source, { id, url, weight, capacity });
     this.#reconcile(id);
   }
 
@@ -92,6 +92,7 @@ export class Roster {
     }
     if (backend?.url === member.backend.url) {
       backend.source = member.source;
+      backend.capacity = member.backend.capacity;
       if (backend.weight === member.backend.weight) return;
       backend.weight = member.backend.weight;
       this.#hands.changed();

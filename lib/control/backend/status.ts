@@ -40,6 +40,7 @@ export function statusOf(
       limit: limitInForce(cluster.config.limits.concurrency, board.adapted(slot.index, slot.generation)),
       tunnels: board.tunnels(slot.index),
       drainUntilMs: record.state === 'drain' ? (record.drainUntilMs ?? null) : null,
+      ...cluster.foreseen(id),
       ...backend.counts(board.totals(slot.index)),
       generation: generations.of(cluster.name, id),
       source,

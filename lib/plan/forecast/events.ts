@@ -43,6 +43,12 @@ export class EventCalendar {
     this.#nearToMs = this.#nearFromMs;
   }
 
+  /** These and no others, by their start; of too many the last are left out. A window that stays must be the same object. */
+  replace(windows: readonly EventWindow[]): void {
+    this.#windows = [...windows].sort((a, b) => a.startWallMs - b.startWallMs).slice(0, MAX_WINDOWS);
+    this.#nearToMs = this.#nearFromMs;
+  }
+
   /** All windows that may hold `wallMs`. */
   near(wallMs: number): readonly EventWindow[] {
     if (wallMs < this.#nearFromMs || wallMs >= this.#nearToMs) {

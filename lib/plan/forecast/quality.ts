@@ -62,12 +62,18 @@ export class ForecastQuality {
     this.#alarms = new Uint8Array(options.steps);
   }
 
+  /** A step whose load says nothing of the forecasts: it is neither judged nor forecast from. */
+  skip(): void {
+    this.add(Number.NaN, Number.NaN, Number.NaN, 0);
+  }
+
   /** This step's load, and what is forecast from it for `steps` on. */
   add(value: number, p50: number, p90: number, chanceOver: number): void {
     const { steps, threshold, alarmChance } = this.#options;
     const slot = this.#count % steps;
     const over = value > threshold;
-    if (this.#count >= steps) this.#judge(slot, value, over);
+    const judgeable = this.#count >= steps && !Number.isNaN(value) && !Number.isNaN(this.#p50[slot]!);
+    if (judgeable) this.#judge(slot, value, over);
     this.#calmSteps = over ? 0 : this.#calmSteps + 1;
     this.#values[slot] = value;
     this.#p50[slot] = p50;
@@ -107,7 +113,15 @@ export class ForecastQuality {
   }
 
   report(): QualityReport {
-    const sums = this.#sums;
+    return ForecastQuality.reportOf([this]);
+  }
+
+  /** Over several of the same horizon and step, each judgement counting once. */
+  static reportOf(qualities: readonly ForecastQuality[]): QualityReport {
+    const sums = new Float64Array(SUMS);
+    for (const quality of qualities) for (let i = 0; i < SUMS; i++) sums[i]! += quality.#sums[i]!;
+    const [first] = qualities;
+    const stepMs = first === undefined ? 0 : first.#options.stepMs;
     const over = (top: number, bottom: number): number => (bottom === 0 ? Number.NaN : top / bottom);
     return {
       mase: over(sums[ERROR]!, sums[LAST_ERROR]!),
@@ -117,7 +131,7 @@ export class ForecastQuality {
       recall: over(sums[TRUE_ALARM]!, sums[TRUE_ALARM]! + sums[MISSED]!),
       precision: over(sums[TRUE_ALARM]!, sums[TRUE_ALARM]! + sums[FALSE_ALARM]!),
       foreseen: over(sums[FORESEEN]!, sums[BEGAN]!),
-      leadMs: over(sums[LEAD_STEPS]!, sums[FORESEEN]!) * this.#options.stepMs,
+      leadMs: over(sums[LEAD_STEPS]!, sums[FORESEEN]!) * stepMs,
     };
   }
 }

@@ -14,6 +14,7 @@ const histogram = (...at: [bucket: number, count: number][]): HistogramView => {
 const input = (more: Partial<MetricsInput> = {}): MetricsInput => ({
   status: new FakeControl().status_,
   routes: ['api', 'all'],
+  forecasts: [],
   board: {
     requestHistogram: (route, statusClass) =>
       route === 0 && statusClass === 2 ? histogram([0, 3], [14, 1]) : histogram(),

@@ -94,6 +94,8 @@ t.test('configured backends have slots, generations and decisions', async t => {
     milliWeight: 1000,
     concurrency: 7,
     slotGeneration,
+    milliPredicted: -1,
+    gate: 0,
   });
   t.match(world.status('a'), {
     health: 'unknown',

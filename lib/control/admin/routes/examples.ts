@@ -18,6 +18,11 @@ export const backendExample = {
   limit: 100,
   tunnels: 41,
   drainUntilMs: 1_763_640_300_000,
+  load: 0.31,
+  predicted: 0.34,
+  gate: 'open',
+  gateReason: '',
+  doubt: 'none',
   requests: 120_934,
   failures: 2,
   generation: 7,
@@ -26,6 +31,67 @@ export const backendExample = {
   sources: [
     { source: 'orca', name: '', ok: true, detail: 'with answers', ageMs: 340, failures: 0, refused: 0 },
   ],
+};
+
+const secondExample = {
+  atMs: 91_000,
+  requestsPerSecond: 41,
+  answersPerSecond: 40,
+  errorsPerSecond: 0,
+  latencyMs: 74,
+  inFlight: 3,
+  connections: 41,
+  bytesInPerSecond: 0,
+  bytesOutPerSecond: 51_200,
+};
+
+export const eventExample = {
+  id: 'reindex-k3x9ab',
+  cluster: 'web',
+  name: 'reindex',
+  backends: ['web-1'],
+  factor: 4,
+  startMs: 1_763_640_310_000,
+  endMs: 1_763_640_340_000,
+  source: 'announced',
+};
+
+const backendForecastExample = {
+  cluster: 'web',
+  id: 'web-1',
+  load: 0.31,
+  resource: 'in_flight',
+  ageMs: 0,
+  shares: [{ resource: 'in_flight', share: 0.31, ageMs: 0, capacity: 'configured' }],
+  doubt: 'none',
+  state: 'fine',
+  horizons: [{ horizonMs: 10_000, p50: 1.18, p90: 1.34, overload: 0.97 }],
+  predicted: 1.18,
+  gate: 'shut',
+  gateReason: 'predicted load 1.18 is over 0.70',
+  events: ['reindex'],
+};
+
+export const forecastDetailExample = { ...backendForecastExample, seconds: [secondExample] };
+
+export const forecastExample = {
+  cluster: 'web',
+  meanPredicted: 0.48,
+  quality: [
+    {
+      horizonMs: 10_000,
+      mase: 0.74,
+      pinballP50: 0.012,
+      pinballP90: 0.006,
+      coverageP90: 0.91,
+      recall: null,
+      precision: null,
+      foreseen: null,
+      leadMs: null,
+    },
+  ],
+  events: [eventExample],
+  backends: [backendForecastExample],
 };
 
 export const connectionExample = {

@@ -17,9 +17,11 @@ export function changesBetween(
     seen.add(backend.id);
     const old = known.get(backend.id);
     if (old === undefined) changes.push({ kind: 'insert', backend });
-    else if (old.url !== backend.url || old.weight !== backend.weight)
-      changes.push({ kind: 'update', backend });
+    else if (!same(old, backend)) changes.push({ kind: 'update', backend });
   }
   for (const id of known.keys()) if (!seen.has(id)) changes.push({ kind: 'remove', id });
   return changes;
 }
+
+const same = (a: NamedBackend, b: NamedBackend): boolean =>
+  a.url === b.url && a.weight === b.weight && JSON.stringify(a.capacity) === JSON.stringify(b.capacity);

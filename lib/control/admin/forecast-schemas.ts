@@ -1,0 +1,112 @@
+// Forecasts and events as the API shows and takes them.
+
+import * as z from 'zod';
+import { EventPlan } from '../../config/forecast.ts';
+import { name, optionalDuration } from '../../config/scalars.ts';
+import { RESOURCES } from '../../plan/load/score.ts';
+import type { BackendForecastReport, EventReport } from '../forecast/ports.ts';
+
+const unixMs = z.number().describe('Unix time in milliseconds');
+const load = z
+  .number()
+  .describe('Share of its capacity in use, the largest over its resources; may exceed 1');
+/** What was never measured is no number in the program and null here. */
+const figure = z.number().nullable();
+
+const Second = z.object({
+  atMs: z.number().describe('Its end, on the clock of this machine since it started'),
+  requestsPerSecond: z.number(),
+  answersPerSecond: z.number(),
+  errorsPerSecond: z.number(),
+  latencyMs: figure.describe('Until the head of the answer; null when nothing was answered'),
+  inFlight: z.number(),
+  connections: z.number(),
+  bytesInPerSecond: z.number().describe('Body bytes sent to it'),
+  bytesOutPerSecond: z.number().describe('Body bytes received from it'),
+});
+
+const BackendForecast = z.object({
+  cluster: z.string(),
+  id: z.string(),
+  load: load.nullable().describe('null before the proxy has seen a second of it'),
+  resource: z.enum(RESOURCES).nullable().describe('What the load is the share of'),
+  ageMs: figure.describe('Since the load was measured; the older, the wider the forecast'),
+  shares: z.array(
+    z.object({
+      resource: z.enum(RESOURCES),
+      share: z.number(),
+      ageMs: z.number(),
+      capacity: z.enum(['configured', 'reported', 'learned', 'itself']),
+    }),
+  ),
+  doubt: z
+    .enum(['none', 'contradicts', 'absurd', 'silent'])
+    .describe('Why its own reports are not believed, by what the proxy sees'),
+  state: z.enum(['none', 'fine', 'diverged']),
+  horizons: z.array(
+    z.object({
+      horizonMs: z.number(),
+      p50: z.number(),
+      p90: z.number(),
+      overload: z.number().describe('Chance that the load is above the gate’s threshold then'),
+    }),
+  ),
+  predicted: figure.describe('The most that is foreseen up to the gate’s horizon, never below the present'),
+  gate: z.enum(['open', 'last_resort', 'shut']),
+  gateReason: z.string(),
+  events: z.array(z.string()).describe('That hold now or begin within the longest horizon'),
+}) satisfies z.ZodType<Omit<BackendForecastReport, 'seconds'>>;
+
+export const BackendDetail = BackendForecast.extend({
+  seconds: z.array(Second).describe('The last minute'),
+});
+
+const Event = z.object({
+  id: z.string(),
+  cluster: z.string(),
+  name: z.string(),
+  backends: z.array(z.string()).nullable().describe('null: all of the cluster’s'),
+  factor: z.number(),
+  startMs: unixMs,
+  endMs: unixMs,
+  source: z.enum(['config', 'announced']),
+}) satisfies z.ZodType<EventReport>;
+
+const ClusterForecast = z.object({
+  cluster: z.string(),
+  meanPredicted: figure,
+  quality: z.array(
+    z.object({
+      horizonMs: z.number(),
+      mase: figure.describe(
+        'Error over that of the last value at the same horizon; below 1 is better than it',
+      ),
+      pinballP50: figure,
+      pinballP90: figure,
+      coverageP90: figure.describe('Share of loads at or below P90'),
+      recall: figure.describe('Of the moments over the threshold, the share that was foreseen'),
+      precision: figure.describe('Of the alarms, the share that came true'),
+      foreseen: figure.describe('Of the overloads that began, the share with an alarm before'),
+      leadMs: figure,
+    }),
+  ),
+  events: z.array(Event),
+  backends: z.array(BackendForecast),
+});
+
+const revision = z.int().min(0);
+export const ForecastPage = z.object({ revision, items: z.array(ClusterForecast) });
+export const EventPage = z.object({ revision, items: z.array(Event) });
+export const EventView = z.object({ revision, event: Event });
+
+const { factor, backends } = EventPlan.shape;
+export const NewEvent = z.strictObject({
+  name: name.default('announced').describe('Occurrences of one name share what was learned of them'),
+  factor,
+  backends,
+  in: optionalDuration('0').describe('From now until it begins; at once when left out'),
+  for: optionalDuration().describe('How long it lasts; 1m when left out'),
+});
+
+/** NaN, which JSON does not know, becomes null. */
+export const speakable = (value: unknown): unknown => JSON.parse(JSON.stringify(value)) as unknown;

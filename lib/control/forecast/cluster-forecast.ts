@@ -1,0 +1,335 @@
+// The forecasts of one cluster's backends, and the gate that goes by them.
+
+import type { ClusterConfig } from '../../config/cluster.ts';
+import { Gate, Standing } from '../../plan/balance/gate.ts';
+import { ForecastQuality } from '../../plan/forecast/quality.ts';
+import type { Counts } from '../../plan/load/observed.ts';
+import type { Capacity } from '../../plan/load/score.ts';
+import { NO_SIGNALS, type SignalView } from '../../plan/load/signals.ts';
+import type { Announced } from './announcements.ts';
+import { BackendForecast, type ForecastSettings } from './backend-forecast.ts';
+import { EventPlan } from './event-plan.ts';
+import type { BackendForecastReport, ClusterForecastReport, EventReport, GateState } from './ports.ts';
+
+/** A backend as its cluster's tick shows it. */
+export interface Subject {
+  readonly id: string;
+  readonly slot: number;
+  readonly slotGeneration: number;
+  readonly capacity: Capacity;
+  /** It takes new work, as far as operators, checks and ejection have it. */
+  readonly working: boolean;
+  readonly inFlight: number;
+  readonly connections: number;
+  readonly counts: Counts;
+}
+
+/** What goes to the scoreboard. */
+export interface Outlook {
+  readonly milliPredicted: number;
+  readonly gate: number;
+}
+
+export type Foreseen = Pick<BackendForecastReport, 'load' | 'predicted' | 'gate' | 'gateReason' | 'doubt'>;
+
+export interface Remembered {
+  /** What an earlier life knew of it; undefined when nothing. */
+  recall(cluster: string, id: string): unknown;
+}
+
+const NOTHING: Outlook = Object.freeze({ milliPredicted: -1, gate: 0 });
+/** Published in steps of this, so that noise does not make workers look again four times a second. */
+const MILLI_STEP = 10;
+const MOST_MILLI = 100_000;
+/** How much heavier a backend was than its peers when it was shut is remembered this long while it gets no work. */
+const HEAVIER_MS = 30_000;
+const MOST_HEAVIER = 4;
+const DEFAULT_THRESHOLD = 0.7;
+
+interface Known {
+  readonly forecast: BackendForecast;
+  readonly slot: number;
+  readonly slotGeneration: number;
+  /** Load over that of its peers when the gate shut, and when that was; null while open. */
+  shut: { readonly ratio: number; readonly sinceMs: number } | null;
+}
+
+export class ClusterForecast {
+  readonly #cluster: string;
+  readonly #maxBackends: number;
+  readonly #signals: SignalView | null;
+  readonly #remembered: Remembered;
+  readonly #plan: EventPlan;
+  readonly #known = new Map<string, Known>();
+  #config: ClusterConfig;
+  #settings: ForecastSettings;
+  #gate: Gate | null;
+  #meanBase = Number.NaN;
+  #meanPredicted = Number.NaN;
+
+  constructor(
+    cluster: string,
+    config: ClusterConfig,
+    hands: {
+      readonly maxBackends: number;
+      readonly signals: SignalView | null;
+      readonly remembered: Remembered;
+    },
+  ) {
+    this.#cluster = cluster;
+    this.#maxBackends = hands.maxBackends;
+    this.#signals = hands.signals;
+    this.#remembered = hands.remembered;
+    this.#plan = new EventPlan(cluster);
+    this.#config = config;
+    this.#settings = settingsOf(config);
+    this.#gate = this.#newGate();
+    this.#plan.configure(eventsOf(config));
+  }
+
+  configure(config: ClusterConfig): void {
+    const before = this.#config;
+    this.#config = config;
+    if (JSON.stringify(eventsOf(before)) !== JSON.stringify(eventsOf(config)))
+      this.#plan.configure(eventsOf(config));
+    const settings = settingsOf(config);
+    if (JSON.stringify(settings) !== JSON.stringify(this.#settings)) {
+      this.#settings = settings;
+      this.#known.clear();
+    }
+    if (JSON.stringify(before.balance.gate) !== JSON.stringify(config.balance.gate) || this.#isOff)
+      this.#gate = this.#newGate();
+  }
+
+  announce(events: readonly Announced[]): void {
+    this.#plan.announce(events);
+  }
+
+  /** Once a tick, with all of the cluster's; by slot what is to be published. `panic`: the gate does not count. */
+  tick(
+    subjects: readonly Subject[],
+    nowMs: number,
+    wallMs: number,
+    panic: boolean,
+  ): ReadonlyMap<number, Outlook> {
+    const outlooks = new Map<number, Outlook>();
+    if (this.#isOff) {
+      this.#known.clear();
+      return outlooks;
+    }
+    this.#plan.tick(wallMs, nowMs);
+    this.#forgetMissing(subjects);
+    for (const subject of subjects) this.#observe(subject, nowMs, wallMs);
+    const working = subjects.filter(subject => subject.working);
+    this.#average(working);
+    if (panic) this.#open(working);
+    else this.#judge(working, nowMs);
+    for (const { id, slot } of working) {
+      const { predicted } = this.#known.get(id)!.forecast;
+      outlooks.set(
+        slot,
+        Number.isNaN(predicted)
+          ? NOTHING
+          : {
+              milliPredicted: Math.min(MOST_MILLI, Math.round((predicted * 1000) / MILLI_STEP) * MILLI_STEP),
+              gate: this.#gate?.standing(slot) ?? 0,
+            },
+      );
+    }
+    return outlooks;
+  }
+
+  /** What the status of a backend shows of it. */
+  foreseen(id: string): Foreseen {
+    const known = this.#known.get(id);
+    if (known === undefined)
+      return { load: null, predicted: null, gate: 'open', gateReason: '', doubt: 'none' };
+    const { forecast, slot } = known;
+    const standing = this.#gate?.standing(slot) ?? Standing.open;
+    return {
+      load: forecast.score?.load ?? null,
+      predicted: orNull(forecast.predicted),
+      gate: GATE_STATES[standing],
+      gateReason: standing === Standing.open ? '' : this.#gateReason(forecast, slot),
+      doubt: forecast.check.doubt,
+    };
+  }
+
+  report(wallMs: number): ClusterForecastReport {
+    const { horizonsMs } = this.#settings;
+    const known = [...this.#known.values()];
+    return {
+      cluster: this.#cluster,
+      meanPredicted: orNull(this.#meanPredicted),
+      quality: horizonsMs.map((horizonMs, i) => ({
+        horizonMs,
+        ...ForecastQuality.reportOf(known.map(({ forecast }) => forecast.qualities[i]!)),
+      })),
+      events: this.events(wallMs),
+      backends: [...this.#known.keys()].map(id => this.#reportOf(id, wallMs)),
+    };
+  }
+
+  events(wallMs: number): readonly EventReport[] {
+    return this.#plan.report(wallMs);
+  }
+
+  /** What each backend's models learned, for `Remembered` of the next life. */
+  *learned(): Generator<readonly [id: string, read: () => unknown]> {
+    for (const [id, { forecast }] of this.#known) yield [id, () => forecast.save()];
+  }
+
+  get #isOff(): boolean {
+    return this.#config.forecast === 'off';
+  }
+
+  #newGate(): Gate | null {
+    const { gate } = this.#config.balance;
+    if (gate === 'off' || this.#isOff) return null;
+    return new Gate(this.#maxBackends, {
+      horizonMs: this.#settings.gateHorizonMs,
+      threshold: gate.threshold,
+      above: gate.above_mean,
+    });
+  }
+
+  #forgetMissing(subjects: readonly Subject[]): void {
+    if (this.#known.size === 0) return;
+    const here = new Map(subjects.map(subject => [subject.id, subject]));
+    for (const [id, { slot, slotGeneration }] of this.#known) {
+      if (here.get(id)?.slotGeneration === slotGeneration) continue;
+      this.#known.delete(id);
+      this.#plan.forget(id);
+      this.#gate?.forget(slot);
+    }
+  }
+
+  #observe(subject: Subject, nowMs: number, wallMs: number): void {
+    const known = this.#known.get(subject.id) ?? this.#meet(subject);
+    if (!subject.working) {
+      known.forecast.rest();
+      known.shut = null;
+      this.#gate?.forget(subject.slot, false);
+      return;
+    }
+    const { counts, inFlight, connections, capacity } = subject;
+    known.forecast.tick({
+      ...{ nowMs, wallMs, counts, inFlight, connections, capacity },
+      signals: this.#signals?.of(this.#cluster, subject.id) ?? NO_SIGNALS,
+      shareOfWork: this.#shareOfWork(known, nowMs),
+    });
+  }
+
+  #meet({ id, slot, slotGeneration }: Subject): Known {
+    const forecast = new BackendForecast(this.#settings, this.#plan.calendarOf(id));
+    const remembered = this.#remembered.recall(this.#cluster, id);
+    if (remembered !== undefined) forecast.restore(remembered);
+    const known = { forecast, slot, slotGeneration, shut: null };
+    this.#known.set(id, known);
+    return known;
+  }
+
+  /** What it would have to bear if it were open: the mean of all, by how much heavier it was than they. */
+  #shareOfWork({ shut }: Known, nowMs: number): number {
+    if (shut === null || Number.isNaN(this.#meanBase)) return Number.NaN;
+    const faded = Math.max(0, 1 - (nowMs - shut.sinceMs) / HEAVIER_MS);
+    return this.#meanBase * (1 + (shut.ratio - 1) * faded);
+  }
+
+  #average(working: readonly Subject[]): void {
+    let [base, predicted, count] = [0, 0, 0];
+    for (const { id } of working) {
+      const { forecast } = this.#known.get(id)!;
+      if (Number.isNaN(forecast.predicted)) continue;
+      base += forecast.base;
+      predicted += forecast.predicted;
+      count += 1;
+    }
+    this.#meanBase = count === 0 ? Number.NaN : base / count;
+    this.#meanPredicted = count === 0 ? Number.NaN : predicted / count;
+  }
+
+  #open(working: readonly Subject[]): void {
+    for (const { id, slot } of working) {
+      this.#known.get(id)!.shut = null;
+      this.#gate?.forget(slot, false);
+    }
+  }
+
+  #judge(working: readonly Subject[], nowMs: number): void {
+    const gate = this.#gate;
+    if (gate === null) return;
+    for (const { id, slot } of working) {
+      const { forecast } = this.#known.get(id)!;
+      const memory = this.#signals?.of(this.#cluster, id).memory ?? null;
+      gate.judge(
+        slot,
+        {
+          capacity: Number.NaN,
+          load: forecast.predicted,
+          meanLoad: this.#meanPredicted,
+          memory: memory?.value ?? Number.NaN,
+          memoryAgeMs: memory === null ? Number.NaN : nowMs - memory.atMs,
+          oldestMs: Number.NaN,
+          usualMs: Number.NaN,
+        },
+        nowMs,
+      );
+    }
+    gate.settle(working.map(({ slot }) => slot));
+    for (const { id, slot } of working) this.#noteShut(this.#known.get(id)!, gate.standing(slot), nowMs);
+  }
+
+  #noteShut(known: Known, standing: Standing, nowMs: number): void {
+    if (standing === Standing.open) known.shut = null;
+    else if (known.shut === null) {
+      const ratio = known.forecast.base / this.#meanBase;
+      known.shut = { ratio: Math.max(1, Math.min(MOST_HEAVIER, ratio || 1)), sinceMs: nowMs };
+    }
+  }
+
+  #reportOf(id: string, wallMs: number): BackendForecastReport {
+    const { forecast } = this.#known.get(id)!;
+    const { score } = forecast;
+    const horizonMs = this.#settings.horizonsMs.at(-1)!;
+    return {
+      cluster: this.#cluster,
+      id,
+      ...this.foreseen(id),
+      resource: score?.resource ?? null,
+      ageMs: score?.ageMs ?? null,
+      shares: score?.shares ?? [],
+      state: forecast.state,
+      horizons: forecast.horizons,
+      events: [...new Set(this.#plan.between(id, wallMs, wallMs + horizonMs).map(({ name }) => name))],
+      seconds: forecast.observed.seconds,
+    };
+  }
+
+  #gateReason({ predicted }: BackendForecast, slot: number): string {
+    const reason = this.#gate?.reason(slot);
+    if (reason !== 'load') return `${reason ?? 'none'}`;
+    const { threshold } = this.#settings;
+    const above = this.#config.balance.gate === 'off' ? 0 : this.#config.balance.gate.above_mean;
+    const limit = Math.max(threshold, this.#meanPredicted + above);
+    return `predicted load ${predicted.toFixed(2)} is over ${limit.toFixed(2)}`;
+  }
+}
+
+const GATE_STATES = {
+  [Standing.open]: 'open',
+  [Standing.lastResort]: 'last_resort',
+  [Standing.shut]: 'shut',
+} as const satisfies Readonly<Record<Standing, GateState>>;
+
+const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
+
+const eventsOf = ({ forecast }: ClusterConfig) => (forecast === 'off' ? [] : forecast.events);
+
+function settingsOf({ forecast, balance: { gate } }: ClusterConfig): ForecastSettings {
+  return {
+    horizonsMs: forecast === 'off' ? [] : forecast.horizons,
+    gateHorizonMs: gate === 'off' ? 0 : gate.horizon,
+    threshold: gate === 'off' ? DEFAULT_THRESHOLD : gate.threshold,
+  };
+}

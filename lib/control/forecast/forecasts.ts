@@ -1,0 +1,115 @@
+// The forecasts of all clusters: their events, their memory, and the questions that operators ask of them.
+
+import { join } from 'node:path';
+import type { ClusterConfig } from '../../config/cluster.ts';
+import type { Clock } from '../../core/clock.ts';
+import { LeasewayError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { Random } from '../../core/random.ts';
+import type { SignalView } from '../../plan/load/signals.ts';
+import { Announcements } from './announcements.ts';
+import { ClusterForecast } from './cluster-forecast.ts';
+import { ForecastMemory, type Learned } from './memory.ts';
+import type { Announcement, ClusterForecastReport, EventReport, ForecastDesk } from './ports.ts';
+
+export interface ForecastHands {
+  readonly stateDir: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly maxBackends: number;
+  /** What backends report; null where nothing asks them. */
+  readonly signals: SignalView | null;
+}
+
+export class Forecasts implements ForecastDesk, AsyncDisposable {
+  readonly #hands: ForecastHands;
+  readonly #announcements: Announcements;
+  readonly #memory: ForecastMemory;
+  readonly #clusters = new Map<string, ClusterForecast>();
+
+  constructor(hands: ForecastHands) {
+    this.#hands = hands;
+    const { stateDir, clock, log } = hands;
+    this.#announcements = new Announcements(join(stateDir, 'events.json'), log);
+    this.#memory = new ForecastMemory(join(stateDir, 'forecasts.jsonl'), clock, log);
+  }
+
+  open(cluster: string, config: ClusterConfig): ClusterForecast {
+    const { maxBackends, signals } = this.#hands;
+    const forecast = new ClusterForecast(cluster, config, {
+      maxBackends,
+      signals,
+      remembered: this.#memory,
+    });
+    forecast.announce(this.#announcements.of(cluster));
+    this.#clusters.set(cluster, forecast);
+    return forecast;
+  }
+
+  close(cluster: string): void {
+    this.#clusters.delete(cluster);
+  }
+
+  /** Once a tick, after the clusters'. */
+  tick(): void {
+    this.#memory.tick(() => this.#learned());
+  }
+
+  /** Of one cluster, or of all. Throws NOT_FOUND. */
+  report(cluster?: string): readonly ClusterForecastReport[] {
+    const wallMs = this.#hands.clock.wallMs();
+    if (cluster !== undefined) return [this.#of(cluster).report(wallMs)];
+    return [...this.#clusters.values()].map(forecast => forecast.report(wallMs));
+  }
+
+  events(): readonly EventReport[] {
+    const wallMs = this.#hands.clock.wallMs();
+    return [...this.#clusters.values()].flatMap(forecast => forecast.events(wallMs));
+  }
+
+  /** Throws NOT_FOUND for an unknown cluster, CONFLICT when there are too many, INTERNAL when it cannot be written. */
+  announce(event: Announcement): EventReport {
+    const forecast = this.#of(event.cluster);
+    const { random, clock, log } = this.#hands;
+    const id = `${event.name}-${random.next().toString(36).slice(2, 8).padEnd(6, '0')}`;
+    const announced = this.#announcements.add(event, id, clock.wallMs());
+    forecast.announce(this.#announcements.of(event.cluster));
+    log.info(
+      `cluster ${event.cluster}: ${event.name} is announced: ${event.factor} × the load from ${isoOf(event.startMs)} to ${isoOf(event.endMs)}`,
+      { cluster: event.cluster, event: id },
+    );
+    return { ...announced, source: 'announced' };
+  }
+
+  cancel(id: string): void {
+    const found = this.#announcements.all.find(event => event.id === id);
+    this.#announcements.cancel(id);
+    this.#hands.log.info(`event ${id} is cancelled`, { event: id });
+    if (found !== undefined)
+      this.#clusters.get(found.cluster)?.announce(this.#announcements.of(found.cluster));
+  }
+
+  /** A successor decides and writes from now on. */
+  standDown(): void {
+    this.#memory.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#memory.close(() => this.#learned());
+  }
+
+  #of(cluster: string): ClusterForecast {
+    const found = this.#clusters.get(cluster);
+    if (found !== undefined) return found;
+    const names = [...this.#clusters.keys()].slice(0, 10).join(', ') || 'none';
+    throw new LeasewayError('NOT_FOUND', `cluster ${cluster}; the clusters are: ${names}`);
+  }
+
+  *#learned(): Generator<Learned> {
+    for (const [cluster, forecast] of this.#clusters)
+      for (const [id, read] of forecast.learned()) yield { cluster, id, read };
+  }
+}
+
+const isoOf = (ms: number): string => new Date(ms).toISOString().slice(0, 19);

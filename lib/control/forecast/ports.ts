@@ -1,0 +1,88 @@
+// What is known of the load to come, as the rest of the control plane and operators see it.
+
+import type { QualityReport } from '../../plan/forecast/quality.ts';
+import type { Doubt } from '../../plan/load/doubt.ts';
+import type { Second } from '../../plan/load/observed.ts';
+import type { Share } from '../../plan/load/score.ts';
+
+export interface HorizonForecast {
+  readonly horizonMs: number;
+  readonly p50: number;
+  readonly p90: number;
+  /** Chance, 0 to 1, that the load is above the gate's threshold then. */
+  readonly overload: number;
+}
+
+/** `diverged`: the forecast was no number, so the present load stands for it. `none`: nothing is known yet. */
+export type ForecastState = 'none' | 'fine' | 'diverged';
+export type GateState = 'open' | 'last_resort' | 'shut';
+
+export interface BackendForecastReport {
+  readonly cluster: string;
+  readonly id: string;
+  /** Null before the proxy has seen a second of it. */
+  readonly load: number | null;
+  /** What the load is the share of. */
+  readonly resource: string | null;
+  readonly ageMs: number | null;
+  readonly shares: readonly Share[];
+  readonly doubt: Doubt;
+  readonly state: ForecastState;
+  readonly horizons: readonly HorizonForecast[];
+  /** What the gate goes by: the most that is foreseen up to its horizon, never below the present. */
+  readonly predicted: number | null;
+  readonly gate: GateState;
+  /** In words; empty while it is open. */
+  readonly gateReason: string;
+  /** Names of events that hold now or begin within the longest horizon. */
+  readonly events: readonly string[];
+  /** The last minute, second by second. */
+  readonly seconds: readonly Second[];
+}
+
+export interface HorizonQuality extends QualityReport {
+  readonly horizonMs: number;
+}
+
+export interface EventReport {
+  readonly id: string;
+  readonly cluster: string;
+  readonly name: string;
+  /** Null: all of the cluster's. */
+  readonly backends: readonly string[] | null;
+  readonly factor: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  /** From the configuration, or told to the admin API. */
+  readonly source: 'config' | 'announced';
+}
+
+export interface ClusterForecastReport {
+  readonly cluster: string;
+  readonly meanPredicted: number | null;
+  readonly quality: readonly HorizonQuality[];
+  readonly events: readonly EventReport[];
+  readonly backends: readonly BackendForecastReport[];
+}
+
+export interface Announcement {
+  readonly cluster: string;
+  readonly name: string;
+  readonly backends: readonly string[] | null;
+  readonly factor: number;
+  /** Unix ms. */
+  readonly startMs: number;
+  readonly endMs: number;
+}
+/** What operators and metrics ask of the forecasts. */
+export interface ForecastDesk {
+  /** Of one cluster, or of all. Throws NOT_FOUND. */
+  report(cluster?: string): readonly ClusterForecastReport[];
+  events(): readonly EventReport[];
+  /** Throws NOT_FOUND for an unknown cluster, CONFLICT when there are too many, INTERNAL when it cannot be written. */
+  announce(event: Announcement): EventReport;
+  /** Throws NOT_FOUND. */
+  cancel(id: string): void;
+  /** A successor decides and writes from now on. */
+  standDown(): void;
+}

@@ -1,0 +1,64 @@
+// How many requests at once a backend bears, learnt from how its time to answer rises with what is in flight.
+//
+// CapacityBook learns service time and room from windows of (mean in flight, answers per second). It must try more than was
+// proven, so its room is a claim until the backend was seen to be full. Here that is kept apart: `proven` is true for a while after
+// seconds in which answers took half as long again as usual with as much in flight as ever. A rise in latency alone is another mix
+// of requests, or a slow database behind all.
+
+import { CapacityBook } from '../balance/capacity-book.ts';
+import type { Second } from './observed.ts';
+
+/** As CapacityBook takes it. */
+const INFLATED = 1.5;
+/** Of the most in flight seen of late: below that a slow second says nothing of room. */
+const BUSY = 0.7;
+const PEAK_FADE = 0.995;
+/** One odd second is none. */
+const SECONDS_FULL = 2;
+const LEAST_IN_FLIGHT = 2;
+const LEAST_ANSWERS = 5;
+/** A wall is believed so long after it was last met: machines and programs change. */
+const HOLDS_MS = 600_000;
+/** Errors come faster than answers and say nothing about how long those take. */
+const MOST_ERRORS = 0.2;
+
+export class LearnedCapacity {
+  readonly #book = new CapacityBook(1);
+  #peak = 0;
+  #full = 0;
+  #fullMs = Number.NEGATIVE_INFINITY;
+  #nowMs = 0;
+
+  /** Once a whole second. */
+  learn({ atMs, inFlight, latencyMs, answersPerSecond, errorsPerSecond }: Second): void {
+    this.#nowMs = atMs;
+    if (answersPerSecond < LEAST_ANSWERS || errorsPerSecond > MOST_ERRORS * answersPerSecond) {
+      this.#book.learn(0, 0, 0, Number.NaN, atMs);
+      return;
+    }
+    // By Little's law, of the time until the head of the answer: long downloads fill no place at the backend's processors.
+    const atWork = (answersPerSecond * latencyMs) / 1000;
+    const usualMs = this.#book.serviceMs[0]!;
+    const inflated = latencyMs > INFLATED * usualMs;
+    const busy = inFlight >= Math.max(LEAST_IN_FLIGHT, BUSY * this.#peak);
+    this.#full = inflated && busy ? this.#full + 1 : 0;
+    if (this.#full >= SECONDS_FULL) this.#fullMs = atMs;
+    this.#peak = Math.max(inFlight, this.#peak * PEAK_FADE);
+    this.#book.learn(0, Math.max(0.01, atWork), answersPerSecond, Number.NaN, atMs);
+  }
+
+  /** Requests at once; NaN before anything was learnt. */
+  get room(): number {
+    return this.#book.room[0]!;
+  }
+
+  /** It was seen to be full not long ago, so the room is what it is and no guess. */
+  get proven(): boolean {
+    return this.#nowMs - this.#fullMs < HOLDS_MS;
+  }
+
+  /** Usual time to answer; NaN before anything was learnt. */
+  get serviceMs(): number {
+    return this.#book.serviceMs[0]!;
+  }
+}

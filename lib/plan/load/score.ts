@@ -1,0 +1,123 @@
+// One load score per backend: the largest share of its capacity in use, over its resources (F2).
+
+import { type Doubt, isShare, SILENT_MS } from './doubt.ts';
+import type { LearnedCapacity } from './learned-capacity.ts';
+import type { ObservedLoad } from './observed.ts';
+import type { BackendSignals, Reading } from './signals.ts';
+
+/** What it bears, as configured. */
+export interface Capacity {
+  readonly connections?: number | undefined;
+  readonly concurrency?: number | undefined;
+  readonly requests_per_second?: number | undefined;
+}
+
+export const RESOURCES = [
+  'in_flight',
+  'connections',
+  'requests',
+  'errors',
+  'cpu',
+  'application',
+  'memory',
+  'network',
+  'disk',
+] as const;
+export type Resource = (typeof RESOURCES)[number];
+
+export interface Share {
+  readonly resource: Resource;
+  readonly share: number;
+  /** Since it was measured. */
+  readonly ageMs: number;
+  readonly capacity: 'configured' | 'reported' | 'learned' | 'itself';
+}
+
+export interface LoadScore {
+  readonly load: number;
+  readonly ageMs: number;
+  /** What the load is the share of. */
+  readonly resource: Resource;
+  readonly shares: readonly Share[];
+}
+
+export interface ScoreInput {
+  readonly seen: ObservedLoad;
+  readonly signals: BackendSignals;
+  readonly capacity: Capacity;
+  readonly learned: Pick<LearnedCapacity, 'room' | 'proven'>;
+  readonly doubt: Doubt;
+  readonly nowMs: number;
+}
+
+/** A share of room that was never seen to end: growth is no overload, so it stays below every sensible threshold. */
+const UNPROVEN_MOST = 0.5;
+/**
+ * Memory up to here is no load: caches fill it, and a heap of 80 % serves as fast as one of 20. From here to full it rises to 1,
+ * since what comes then is the end of the process.
+ */
+const MEMORY_FREE = 0.85;
+const MOST = 8;
+
+/** Null before the proxy has seen a second of it. */
+export function scoreOf(input: ScoreInput): LoadScore | null {
+  const shares = [...ownShares(input), ...reportedShares(input)];
+  let top = shares[0];
+  for (const share of shares) if (share.share > top!.share) top = share;
+  if (top === undefined) return null;
+  return { load: Math.min(MOST, top.share), ageMs: top.ageMs, resource: top.resource, shares };
+}
+
+function ownShares({ seen, signals, capacity, learned, doubt, nowMs }: ScoreInput): Share[] {
+  const { now } = seen;
+  if (now === null) return [];
+  const ageMs = Math.max(0, nowMs - now.atMs);
+  const shares: Share[] = [];
+  const add = (resource: Resource, share: number, kind: Share['capacity']): void => {
+    if (share >= 0) shares.push({ resource, share, ageMs, capacity: kind });
+  };
+  const fresh = (reading: Reading | null): number =>
+    doubt !== 'contradicts' && reading !== null && nowMs - reading.atMs <= SILENT_MS
+      ? reading.value
+      : Number.NaN;
+  const reported = fresh(signals.capacity);
+  // Behind several proxies it sees more than this one.
+  const inFlight = larger(now.inFlight, fresh(signals.inFlight));
+  if (capacity.concurrency !== undefined) add('in_flight', inFlight / capacity.concurrency, 'configured');
+  else if (reported > 0) add('in_flight', inFlight / reported, 'reported');
+  else {
+    const share = now.inFlight / learned.room;
+    // Whose reports are doubted is judged by what is seen of it, guess or not.
+    const sure = learned.proven || doubt === 'contradicts';
+    add('in_flight', sure ? share : Math.min(UNPROVEN_MOST, share), 'learned');
+  }
+  if (capacity.connections !== undefined)
+    add('connections', now.connections / capacity.connections, 'configured');
+  if (capacity.requests_per_second !== undefined)
+    add(
+      'requests',
+      larger(now.requestsPerSecond, fresh(signals.requestsPerSecond)) / capacity.requests_per_second,
+      'configured',
+    );
+  // A backend that answers errors fast has little in flight and no room at all.
+  add('errors', seen.errorShare, 'itself');
+  return shares;
+}
+
+function reportedShares({ signals, doubt, nowMs }: ScoreInput): Share[] {
+  if (doubt === 'contradicts') return [];
+  const shares: Share[] = [];
+  for (const resource of ['cpu', 'application', 'memory', 'network', 'disk'] as const) {
+    const reading = signals[resource];
+    if (reading === null || !isShare(reading.value)) continue;
+    const ageMs = Math.max(0, nowMs - reading.atMs);
+    if (ageMs > SILENT_MS) continue;
+    const { value } = reading;
+    const share = resource === 'memory' ? Math.max(0, (value - MEMORY_FREE) / (1 - MEMORY_FREE)) : value;
+    shares.push({ resource, share, ageMs, capacity: 'reported' });
+  }
+  return shares;
+}
+
+const larger = (own: number, reported: number): number =>
+  Number.isNaN(reported) ? own : Math.max(own, reported);
