@@ -90,6 +90,12 @@ function obey(order: Order, report: (report: Report) => void): void {
         total: plane.tunnels.size,
         items: plane.tunnels.list(order.limit),
       });
+    case 'explain':
+      return report({
+        kind: 'explained',
+        requestId: order.requestId,
+        explained: plane.explain(order.question),
+      });
     case 'end-tunnels':
       return plane.tunnels.endSlots(order.endings);
     case 'end-connection':

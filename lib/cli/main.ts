@@ -7,6 +7,7 @@ import { addAnnounce } from './commands/announce.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConnections } from './commands/connections.ts';
 import { addDrain } from './commands/drain.ts';
+import { addExplain } from './commands/explain.ts';
 import { addForecast } from './commands/forecast.ts';
 import { addInit } from './commands/init.ts';
 import { addReload } from './commands/reload.ts';
@@ -38,6 +39,7 @@ const COMMANDS = [
   addConnections,
   addForecast,
   addAnnounce,
+  addExplain,
   addSimulate,
   addSchema,
   addCompletion,

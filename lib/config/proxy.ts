@@ -265,6 +265,16 @@ export const Root = z
       .strictObject({ dir: file.optional() })
       .prefault({})
       .describe('Where what must survive a restart is kept'),
+    debug: z
+      .strictObject({
+        explain_header: z
+          .enum(['off', 'trusted', 'always'])
+          .default('off')
+          .describe(
+            'Answers say in Leaseway-Explain why their backend was chosen; trusted: to trusted_proxies that send Leaseway-Explain',
+          ),
+      })
+      .prefault({}),
     telemetry: Telemetry.prefault({}),
     log: Log.prefault({}),
     shutdown: z

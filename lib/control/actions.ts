@@ -2,13 +2,21 @@
 
 import type { Clock } from '../core/clock.ts';
 import { LeasewayError } from '../core/errors.ts';
+import type { Explained } from '../orders/explained.ts';
 import type { ControlNotice } from '../orders/messages.ts';
 import type { ControlBoard, WorkerCounter } from '../scoreboard/ports.ts';
 import { renderMetrics } from './admin/metrics.ts';
-import type { ConnectionFilter, ControlActions, ReloadResult, StatusReport } from './admin/ports.ts';
+import type {
+  ConnectionFilter,
+  ControlActions,
+  ExplainFilter,
+  ReloadResult,
+  StatusReport,
+} from './admin/ports.ts';
 import { readProcess } from './admin/process-reading.ts';
 import type { BackendRegistry } from './backend/ports.ts';
 import type { ControlPlane } from './control-plane.ts';
+import { explain } from './explain.ts';
 import type { SignalBoard } from './signals/board.ts';
 import type { SignalWatch } from './signals/watch.ts';
 import type { ConnectionList, WorkerLinks } from './worker-links.ts';
@@ -129,6 +137,15 @@ export class Actions implements ControlActions {
         (client === undefined || item.client === client),
     );
     return { total: items.length, items: items.slice(0, limit) };
+  }
+
+  explain(filter: ExplainFilter): Promise<Explained> {
+    const { links, registry } = this.#parts;
+    const { clusters } = this.#parts.plane().config;
+    const nowMs = this.#parts.clock.wallMs();
+    return explain(filter, {
+      ...{ links, clusters: Object.keys(clusters), backends: registry.status(), nowMs },
+    });
   }
 
   endConnection(id: string): void {

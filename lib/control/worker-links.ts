@@ -2,6 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { Clock } from '../core/clock.ts';
+import type { Explained, ExplainQuestion } from '../orders/explained.ts';
 import type { ConnectionReport, Order, Report, SpanRecord, TunnelEnding } from '../orders/messages.ts';
 import type { Snapshot } from '../orders/snapshot.ts';
 
@@ -31,6 +32,10 @@ export class WorkerLinks {
   readonly #ports = new Map<number, MessagePort>();
   readonly #applied = new Map<number, number>();
   readonly #questions = new Map<number, Question>();
+  readonly #explaining = new Map<
+    number,
+    { readonly row: number; readonly done: (explained: Explained | null | undefined) => void }
+  >();
   #nextQuestion = 1;
   #snapshot: Snapshot | null = null;
   #ending = false;
@@ -67,6 +72,7 @@ export class WorkerLinks {
     this.#ports.delete(row);
     this.#applied.delete(row);
     for (const question of this.#questions.values()) this.#answered(question, row);
+    for (const asked of this.#explaining.values()) if (asked.row === row) asked.done(undefined);
   }
 
   publish(snapshot: Snapshot): void {
@@ -105,6 +111,22 @@ export class WorkerLinks {
     });
   }
 
+  /** What this worker answers; undefined when it is not there or does not answer in time. */
+  explain(row: number, question: ExplainQuestion): Promise<Explained | null | undefined> {
+    return new Promise(resolve => {
+      if (!this.#ports.has(row)) return resolve(undefined);
+      const requestId = this.#nextQuestion++;
+      const done = (explained: Explained | null | undefined): void => {
+        timer[Symbol.dispose]();
+        this.#explaining.delete(requestId);
+        resolve(explained);
+      };
+      const timer = this.#clock.after(ANSWER_WITHIN_MS, () => done(undefined));
+      this.#explaining.set(requestId, { row, done });
+      this.#send(row, { kind: 'explain', requestId, question });
+    });
+  }
+
   #send(row: number, order: Order): void {
     this.#ports.get(row)?.postMessage(order);
   }
@@ -114,7 +136,8 @@ export class WorkerLinks {
     else if (report.kind === 'spans') {
       this.#events.spans(report.spans, report.dropped);
       port.postMessage({ kind: 'ack', upTo: report.sequence } satisfies Order);
-    } else {
+    } else if (report.kind === 'explained') this.#explaining.get(report.requestId)?.done(report.explained);
+    else {
       const question = this.#questions.get(report.requestId);
       if (question === undefined) return;
       question.items.push(...report.items);

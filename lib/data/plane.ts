@@ -1,13 +1,16 @@
 // The data plane of one worker: the snapshot in force, the exchanges under way, and what they share.
 
 import type { Clock } from '../core/clock.ts';
+import { hash32 } from '../core/hash.ts';
 import { IdSource } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import { CoarseTimers } from '../core/timers.ts';
+import type { Explained, ExplainQuestion } from '../orders/explained.ts';
 import type { Snapshot } from '../orders/snapshot.ts';
 import type { ClientLedger, DecisionReader, WorkerLedger } from '../scoreboard/ports.ts';
 import type { AccessLog, Tracer } from '../telemetry/emit.ts';
+import { explainCluster } from './cluster/explain.ts';
 import { type Compiled, compile } from './compile.ts';
 import type { Descriptors } from './descriptors.ts';
 import { refusalRecord } from './exchange/account.ts';
@@ -42,6 +45,7 @@ export class DataPlane implements Plane, RequestHandler {
   readonly ids = new IdSource();
   readonly timers: CoarseTimers;
   readonly tunnels: TunnelRegistry;
+  readonly row: number;
   accessLog: AccessLog | null = null;
   draining = false;
   readonly #workers: number;
@@ -58,6 +62,7 @@ export class DataPlane implements Plane, RequestHandler {
     this.clients = tools.clients;
     this.decisions = tools.decisions;
     this.tracer = tools.tracer;
+    this.row = tools.row;
     this.#workers = tools.workers;
     this.#descriptors = tools.descriptors;
     this.timers = new CoarseTimers(tools.clock);
@@ -102,6 +107,13 @@ export class DataPlane implements Plane, RequestHandler {
 
   exchangeDone(exchange: Exchange): void {
     this.#exchanges.delete(exchange);
+  }
+
+  /** Where a request of this kind would go, and why; null when there is no such cluster. */
+  explain({ cluster: name, key }: ExplainQuestion): Explained | null {
+    const cluster = this.#compiled?.clusters.get(name);
+    if (cluster === undefined) return null;
+    return explainCluster(cluster, { key: hash32(key), accepts: () => true }, this.decisions, this.row);
   }
 
   /** Open connections to backends, for the gauge. */

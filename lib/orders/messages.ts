@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { ProxyConfig } from '../config/proxy.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Scoreboard } from '../scoreboard/layout.ts';
+import type { Explained, ExplainQuestion } from './explained.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** A live tunnel or long request, as `status` and the admin API list it. */
@@ -33,6 +34,8 @@ export type Order =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
   /** Answered by `connections` with the same `requestId`. */
   | { readonly kind: 'list-connections'; readonly requestId: number; readonly limit: number }
+  /** Answered by `explained` with the same `requestId`. */
+  | { readonly kind: 'explain'; readonly requestId: number; readonly question: ExplainQuestion }
   /** The tunnels that are to leave, all of them each time: what is not named any more stays. */
   | { readonly kind: 'end-tunnels'; readonly endings: readonly TunnelEnding[] }
   /** Close one connection by its report's id. */
@@ -50,6 +53,8 @@ export type Report =
       readonly total: number;
       readonly items: readonly ConnectionReport[];
     }
+  /** Null when the worker knows no such cluster. */
+  | { readonly kind: 'explained'; readonly requestId: number; readonly explained: Explained | null }
   | {
       readonly kind: 'spans';
       readonly sequence: number;

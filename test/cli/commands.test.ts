@@ -5,6 +5,7 @@ import t from 'tap';
 import { systemClock } from '../../lib/core/clock.ts';
 import { LeasewayError } from '../../lib/core/errors.ts';
 import { EXIT, EXIT_SAYS } from '../../lib/core/exit-codes.ts';
+import type { ExplainedBackend } from '../../lib/orders/explained.ts';
 import { adminFixture, type Fixture, type FixtureOptions, TOKEN } from '../support/admin-fixture.ts';
 import { type CliRun, runCli } from '../support/run-cli.ts';
 
@@ -143,6 +144,64 @@ t.test('upgrade names the new process', async t => {
   const failed = await cli(['upgrade']);
   t.equal(failed.code, EXIT.failed);
   t.match(failed.err, /exit code 5/);
+});
+
+t.test('explain says where a request would go and shows only the columns that say something', async t => {
+  const { cli, control } = await running(t);
+  const backend: Omit<ExplainedBackend, 'id'> = {
+    state: 'up',
+    candidate: true,
+    inFlight: 2,
+    concurrency: 0,
+    weight: 1,
+    effectiveWeight: 1,
+    latencyMs: null,
+    predicted: null,
+    gate: 'open',
+    score: 20.94,
+    remark: '',
+    figures: { service_ms: 19.81 },
+  };
+  control.explained_ = {
+    ...{
+      cluster: 'web',
+      worker: 1,
+      policy: 'predictive',
+      rule: 'by speed',
+      choice: 'web-1',
+      controlAgeMs: 3,
+    },
+    backends: [
+      { ...backend, id: 'web-1' },
+      {
+        ...backend,
+        id: 'web-2',
+        candidate: false,
+        state: 'down',
+        score: null,
+        figures: {},
+        remark: 'check: 503',
+      },
+    ],
+  };
+  const { code, out } = await cli(['explain', 'web', '--hash-key', 'a b', '--worker', '1']);
+  t.equal(code, EXIT.ok);
+  t.equal(control.calls.at(-1), 'explain web a b 1');
+  t.equal(
+    out,
+    `cluster    web, policy predictive, as worker 1 sees it
+goes to    web-1
+rule       by speed
+
+BACKEND  STATE  SCORE  IN FLIGHT  SERVICE MS
+web-1    up      20.9          2        19.8
+web-2    down       -          2           -  check: 503
+`,
+  );
+  t.same(JSON.parse((await cli(['explain', 'web', '--json'])).out), control.explained_);
+  t.equal((await cli(['explain', 'web', '--worker', 'x'])).code, EXIT.usage);
+  control.explained_ = null;
+  t.equal((await cli(['explain', 'nobody'])).code, EXIT.notFound);
 });
 
 t.test('connections are listed, filtered and counted', async t => {

@@ -101,3 +101,26 @@ t.test('the pace of ending tunnels is shared among the workers, and no ending is
       ],
     );
 });
+
+t.test(
+  'one worker is asked to explain; a silent one is not waited for long, a dead one not at all',
+  async t => {
+    const clock = new FakeClock();
+    const links = new WorkerLinks(clock, { spans() {} });
+    const line = join(t, links, 1);
+    const question = { cluster: 'web', key: 'k' };
+    const answered = links.explain(1, question);
+    const order = await line.next('explain');
+    t.match(order, { question });
+    const requestId = order.kind === 'explain' ? order.requestId : -1;
+    say(line, { kind: 'explained', requestId, explained: null });
+    t.equal(await answered, null);
+    const silent = links.explain(1, question);
+    await clock.pass(2_000);
+    t.equal(await silent, undefined);
+    const dying = links.explain(1, question);
+    links.remove(1);
+    t.equal(await dying, undefined);
+    t.equal(await links.explain(1, question), undefined, 'nobody there');
+  },
+);

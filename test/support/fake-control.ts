@@ -6,12 +6,14 @@ import type {
   BackendReport,
   ConnectionFilter,
   ControlActions,
+  ExplainFilter,
   ReloadResult,
   StatusReport,
 } from '../../lib/control/admin/ports.ts';
 import { forecastDetailExample, forecastExample } from '../../lib/control/admin/routes/examples.ts';
 import type { Announcement, ClusterForecastReport, EventReport } from '../../lib/control/forecast/ports.ts';
 import { LeasewayError } from '../../lib/core/errors.ts';
+import type { Explained } from '../../lib/orders/explained.ts';
 import type { ConnectionReport } from '../../lib/orders/messages.ts';
 import { WORKER_COUNTERS, WORKER_GAUGES, type WorkerCounter } from '../../lib/scoreboard/ports.ts';
 
@@ -59,6 +61,18 @@ export class FakeControl implements ControlActions {
   readonly calls: string[] = [];
   status_: StatusReport;
   connections_: ConnectionReport[] = [];
+  /** Null: there is no such cluster. */
+  explained_: Explained | null = {
+    ...{
+      cluster: 'web',
+      worker: 0,
+      policy: 'p2c',
+      rule: 'of two',
+      choice: null,
+      controlAgeMs: 1,
+      backends: [],
+    },
+  };
   reload_: () => Promise<ReloadResult> = async () => ({ generation: 4, changes: ['+ cluster chat'] });
   upgrade_: () => Promise<{ pid: number }> = async () => ({ pid: 4343 });
   /** Of the drains to come. */
@@ -117,6 +131,12 @@ export class FakeControl implements ControlActions {
       Object.entries(wanted).every(([key, value]) => connection[key as keyof ConnectionReport] === value),
     );
     return { total: found.length, items: found.slice(0, limit) };
+  }
+
+  async explain(filter: ExplainFilter): Promise<Explained> {
+    this.calls.push(`explain ${filter.cluster} ${filter.key} ${filter.worker}`);
+    if (this.explained_ === null) throw new LeasewayError('NOT_FOUND', `no cluster ${filter.cluster}`);
+    return this.explained_;
   }
 
   endConnection(id: string): void {

@@ -1,6 +1,7 @@
 // What the admin API can ask of the control plane; the composition root implements it.
 
 import type { BackendConfig } from '../../config/cluster.ts';
+import type { Explained, ExplainQuestion } from '../../orders/explained.ts';
 import type { ConnectionReport } from '../../orders/messages.ts';
 import type { WorkerCounter } from '../../scoreboard/ports.ts';
 import type { BackendRegistry, BackendStatus } from '../backend/ports.ts';
@@ -50,6 +51,11 @@ export interface ConnectionFilter {
   readonly limit: number;
 }
 
+export interface ExplainFilter extends ExplainQuestion {
+  /** Row; the first that lives when left out. */
+  readonly worker?: number;
+}
+
 export interface ControlActions {
   status(): StatusReport;
   /** Throws LeasewayError CONFIG_INVALID whose detail is the formatted problems. */
@@ -61,6 +67,8 @@ export interface ControlActions {
     filter: ConnectionFilter,
   ): Promise<{ readonly total: number; readonly items: readonly ConnectionReport[] }>;
   endConnection(id: string): void;
+  /** Throws NOT_FOUND for a cluster or worker that is not there, UNREACHABLE when the worker is silent. */
+  explain(filter: ExplainFilter): Promise<Explained>;
   /** OpenMetrics/Prometheus text. */
   metrics(): string;
   readonly backends: Pick<BackendRegistry, 'drain' | 'undrain' | 'maintenance' | 'setWeight' | 'remove'> & {

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { BackendList } from '../../config/cluster.ts';
 import { ERRORS, type ErrorCode } from '../../core/errors.ts';
 import { SIGNAL_NAMES } from '../../core/signal-kinds.ts';
+import type { Explained } from '../../orders/explained.ts';
 import type { ConnectionReport } from '../../orders/messages.ts';
 import { WORKER_COUNTERS, WORKER_GAUGES } from '../../scoreboard/ports.ts';
 import type { BackendReport, StatusReport } from './ports.ts';
@@ -105,6 +106,38 @@ const Connection = z.object({
   bytesOut: count.describe('To the client'),
 }) satisfies z.ZodType<ConnectionReport>;
 
+const ExplainedBackendView = z.object({
+  id: z.string(),
+  state: z.enum(['none', 'up', 'draining', 'down', 'maintenance']),
+  candidate: z.boolean().describe('It is up and its weight is over 0'),
+  inFlight: count.describe('Over all workers'),
+  concurrency: count.describe('Requests at once that it may have; 0 for no limit'),
+  weight: z.number(),
+  effectiveWeight: z.number().describe('After slow start and penalties'),
+  latencyMs: z.number().nullable().describe('Peak-EWMA of this worker; null when never measured'),
+  predicted: z
+    .number()
+    .nullable()
+    .describe('Share of its capacity foreseen to be in use; null without a forecast'),
+  gate: z.enum(['open', 'last resort', 'shut']),
+  score: z
+    .number()
+    .nullable()
+    .describe('What the policy compares, lower is better; null where it compares nothing'),
+  figures: z.record(z.string(), z.number().nullable()).describe('What the policy knows of it'),
+  remark: z.string().describe('What put it behind or before others'),
+});
+
+export const ExplainedView = z.object({
+  cluster: z.string(),
+  worker: z.int().describe('Row of the worker that says so: each learns by itself'),
+  policy: z.string(),
+  rule: z.string().describe('What decides'),
+  choice: z.string().nullable().describe('Null when chance decides, or none takes new work'),
+  controlAgeMs: z.number().nullable(),
+  backends: z.array(ExplainedBackendView),
+}) satisfies z.ZodType<Explained>;
+
 export const BackendPage = z.object({ revision, items: z.array(Backend) });
 export const BackendView = z.object({ revision, backend: Backend });
 export const ConnectionPage = z.object({
@@ -137,6 +170,7 @@ export const NAMED = {
   BackendPage,
   BackendView,
   ConnectionPage,
+  ExplainedView,
   Changed,
   Reloaded,
   Upgraded,

@@ -19,6 +19,7 @@ import { Learning } from './learning.ts';
 import { limiterFor } from './limiter.ts';
 import { Member } from './member.ts';
 import { OrcaIntake } from './orca-intake.ts';
+import { Probes } from './probes.ts';
 import { RetryBudget } from './retry-budget.ts';
 
 export interface ClusterTools {
@@ -54,6 +55,8 @@ export class Cluster {
   #divided = false;
   /** Of a policy that learns; null for the others. */
   #learning: Learning | null = null;
+  /** Of a policy that learns, with `balance.probe`; null for the others. */
+  #probes: Probes | null = null;
 
   constructor(entry: ClusterEntry, tools: ClusterTools) {
     this.name = entry.name;
@@ -149,11 +152,21 @@ export class Cluster {
     return slot < 0 ? null : (this.#bySlot.get(slot) ?? null);
   }
 
+  /** Asks backends how they are, as the policy wants it with each request. */
+  probe(): void {
+    this.#probes?.send();
+  }
+
   /** Why a request like this would go where it would; the gate is a veto. Changes nothing. */
   explain(request: PickRequest): Explanation {
     const picker = this.#currentPicker();
     const divided = this.#divided && this.#gate.holds;
     return divided ? this.#gate.explain(picker, request) : picker.explain(request);
+  }
+
+  /** 0 open, 1 last resort, 2 shut. */
+  gateOf(slot: number): number {
+    return this.#gate.levelOf(slot);
   }
 
   /** Offers every backend that takes new work until one is taken, beginning anywhere so that none is always the first. */
@@ -234,6 +247,7 @@ export class Cluster {
     const members = [...this.#byId.values()];
     if (!learns(policy)) {
       this.#learning = null;
+      this.#probes = null;
       for (const member of members) member.seat = null;
       return;
     }
@@ -244,6 +258,11 @@ export class Cluster {
       seats = this.#learning.seat(members)!;
     }
     for (const member of members) member.seat = seats.get(member.slot)!;
+    const memberAt = (slot: number): Member | undefined => this.#bySlot.get(slot);
+    this.#probes =
+      balance.probe === undefined
+        ? null
+        : new Probes(this.name, balance.probe, this.#learning!, memberAt, this.#tools);
   }
 
   #eligible(): Candidate[] {

@@ -15,11 +15,15 @@ import {
 } from '../../core/orca/parse.ts';
 import { LoadReading } from '../../core/orca/reading.ts';
 import type { WorkerLedger } from '../../scoreboard/ports.ts';
+import { loadReport } from './orca-report.ts';
+import type { Seat } from './seat.ts';
 
 /** Whose report it is. */
 interface Reporting {
   readonly slot: number;
   readonly slotGeneration: number;
+  /** Where the cluster's policy learns of it, if it learns. */
+  readonly seat: Seat | null;
 }
 
 export class OrcaIntake {
@@ -54,7 +58,9 @@ export class OrcaIntake {
       if (binary) parseBinaryReport(fields[i + 1]!, this.#names, reading);
       else parseReport(fields[i + 1]!, this.#names, reading);
     }
-    if (found) this.#ledger.reported(member.slot, member.slotGeneration, reading);
+    if (!found) return;
+    this.#ledger.reported(member.slot, member.slotGeneration, reading);
+    member.seat?.reported(loadReport(reading));
   }
 
   /** Takes the reports out of the fields that clients get. */

@@ -9,7 +9,7 @@ import type { Incoming, Reason, Refusal, UpstreamHead } from '../ports.ts';
 import type { Account } from './account.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { Phase, type Phases } from './phases.ts';
-import { Placement, type PlacementOwner } from './placement.ts';
+import { Placement, type PlacementOwner, type PlacementWishes } from './placement.ts';
 import type { Plane } from './plane.ts';
 import type { Outbound } from './prepare.ts';
 import { ProxiedTunnel, type ProxiedTunnelOwner } from './proxied-tunnel.ts';
@@ -40,12 +40,18 @@ export class Attempts implements PlacementOwner {
   /** The last one met a connection that the backend had just closed. */
   #stale = false;
 
-  constructor(owner: AttemptsOwner, plane: Plane, session: Session, outbound: Outbound, priority: number) {
+  constructor(
+    owner: AttemptsOwner,
+    plane: Plane,
+    session: Session,
+    outbound: Outbound,
+    wishes: PlacementWishes,
+  ) {
     this.#owner = owner;
     this.#plane = plane;
     this.#outbound = outbound;
     this.#upload = new Upload(owner.incoming, session.cluster.config.retry.buffer);
-    this.#placement = new Placement(this, plane, session, priority);
+    this.#placement = new Placement(this, plane, session, wishes);
     owner.account.placing(this.#placement);
   }
 
@@ -56,6 +62,11 @@ export class Attempts implements PlacementOwner {
 
   get session(): Session {
     return this.#placement.session;
+  }
+
+  /** For the client; empty unless asked for. */
+  get explanation(): string {
+    return this.#placement.explanation;
   }
 
   /** Where the last one went. */
@@ -87,6 +98,7 @@ export class Attempts implements PlacementOwner {
     }
     attempt.dispatch(head);
     if (attempt.open) this.#upload.sendTo(attempt);
+    this.#placement.cluster.probe();
   }
 
   shed(reason: Refusal): void {

@@ -20,7 +20,16 @@ import type { Attempt } from './attempt.ts';
 import { Attempts, type AttemptsOwner } from './attempts.ts';
 import { Phase, Phases } from './phases.ts';
 import type { Plane } from './plane.ts';
-import { findRoute, outbound, ownAnswer, type Routed, refusal, timeLimitMs } from './prepare.ts';
+import {
+  EXPLAIN_FIELD,
+  explains,
+  findRoute,
+  outbound,
+  ownAnswer,
+  type Routed,
+  refusal,
+  timeLimitMs,
+} from './prepare.ts';
 import { Reply } from './reply.ts';
 import { openSession, type Session } from './session.ts';
 import { joinTunnel } from './tunnel.ts';
@@ -70,7 +79,10 @@ export class Exchange implements RequestSink, AttemptsOwner {
     const out = outbound(this.#plane, this.incoming, this.#routed!, cluster);
     if ('code' in out) return this.#reject(out);
     this.account.target = out.target;
-    this.#attempts = new Attempts(this, this.#plane, session, out, this.#routed!.route.config.priority);
+    const routed = this.#routed!;
+    const { priority } = routed.route.config;
+    const wishes = { priority, explained: explains(this.#plane, this.incoming, routed) };
+    this.#attempts = new Attempts(this, this.#plane, session, out, wishes);
     cluster.retries.deposit();
     this.#attempts.make();
   }
@@ -125,13 +137,14 @@ export class Exchange implements RequestSink, AttemptsOwner {
   }
 
   #answerFields(head: AnswerHead): MutableFields {
-    const { session, member } = this.#attempts!;
+    const { session, member, explanation } = this.#attempts!;
     const lease = session.leaseToSend(this.incoming.connection.tls !== null);
     const { answerEdits } = this.#routed!.route;
     const { answers } = this.#plane.compiled;
     const { cluster } = session;
     const fields = answers.forward(head, member.version, answerEdits, cluster.carrier, lease);
     cluster.orca?.stripHead(fields);
+    if (explanation !== '') fields.push(EXPLAIN_FIELD, explanation);
     return fields;
   }
 

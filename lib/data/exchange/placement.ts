@@ -6,6 +6,7 @@ import type { PickRequest } from '../../plan/balance/picker.ts';
 import { ANY_BACKEND, type Ticket, type Waiter } from '../../plan/overload/line.ts';
 import { BackendState } from '../../scoreboard/ports.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { explainCluster, explanationField } from '../cluster/explain.ts';
 import type { Member } from '../cluster/member.ts';
 import type { Refusal } from '../ports.ts';
 import type { Plane } from './plane.ts';
@@ -19,6 +20,13 @@ export interface PlacementOwner {
   placed(member: Member): void;
   /** It waited for nothing. */
   shed(reason: Refusal): void;
+}
+
+/** What the route and its client want of a placement. */
+export interface PlacementWishes {
+  readonly priority: number;
+  /** The configuration or a trusted peer wants to know why it went where it went. */
+  readonly explained: boolean;
 }
 
 const SHED: Readonly<Record<ShedReason, readonly [code: ErrorCode, why: string]>> = {
@@ -38,11 +46,16 @@ export class Placement implements PickRequest, Waiter {
   readonly #tried: number[] = [];
   /** Slots that refused a place in the round at hand. */
   readonly #full: number[] = [];
+  readonly #explained: boolean;
+  /** Why it went where it went; empty unless that was asked for. */
+  explanation = '';
   /** While it is in line. */
   #ticket: Ticket | null = null;
   #waitedMs = 0;
 
-  constructor(owner: PlacementOwner, plane: Plane, session: Session, priority: number) {
+  constructor(owner: PlacementOwner, plane: Plane, session: Session, wishes: PlacementWishes) {
+    const { priority, explained } = wishes;
+    this.#explained = explained;
     this.#owner = owner;
     this.#plane = plane;
     this.session = session;
@@ -160,9 +173,17 @@ export class Placement implements PickRequest, Waiter {
       this.leaveLine();
       ledger.waited(this.priority, this.#waitedMs / 1000);
     }
+    if (this.#explained) this.#explain(member);
     this.session.placed(member);
     this.#owner.placed(member);
     return true;
+  }
+
+  /** Before the attempt begins, so that the figures are those of the choice. */
+  #explain(member: Member): void {
+    const explained = explainCluster(this.cluster, this, this.#plane.decisions, this.#plane.row);
+    const rule = member === this.#leased() ? 'its lease' : explained.rule;
+    this.explanation = explanationField({ ...explained, rule }, member.id);
   }
 
   /** The backend this session is leased to, unless it failed the request already or failed while the request waited. */

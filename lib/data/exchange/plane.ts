@@ -22,6 +22,8 @@ export interface Plane {
   readonly clients: ClientLedger;
   readonly decisions: DecisionReader;
   readonly tracer: Tracer;
+  /** Of this worker. */
+  readonly row: number;
   readonly accessLog: AccessLog | null;
   readonly tunnels: TunnelRegistry;
   /** The snapshot in force; an exchange reads it once, at its beginning. */

@@ -106,3 +106,14 @@ export function timeLimitMs(incoming: Incoming, route: CompiledRoute): number {
   const asked = isGrpc(fields) ? (parseGrpcTimeoutMs(fieldValue(fields, 'grpc-timeout')) ?? 0) : 0;
   return own > 0 && asked > 0 ? Math.min(own, asked) : own + asked;
 }
+
+/** Of an answer: why this backend. Of a request from a trusted peer: that it wants to know. */
+export const EXPLAIN_FIELD = 'Leaseway-Explain';
+const EXPLAIN_LOWER = EXPLAIN_FIELD.toLowerCase();
+
+/** True when the answer is to say why its backend was chosen. */
+export function explains(plane: Plane, incoming: Incoming, { caller }: Routed): boolean {
+  const mode = plane.compiled.config.debug.explain_header;
+  if (mode !== 'trusted') return mode === 'always';
+  return caller.trusted && fieldValue(incoming.head.fields, EXPLAIN_LOWER) !== undefined;
+}

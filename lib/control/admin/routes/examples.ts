@@ -107,6 +107,32 @@ export const connectionExample = {
   bytesOut: 88_210,
 };
 
+export const explainedExample = {
+  cluster: 'web',
+  worker: 0,
+  policy: 'predictive',
+  rule: 'where it is expected to be done first, of all; of like ones the fewest in flight',
+  choice: 'web-1',
+  controlAgeMs: 104,
+  backends: [
+    {
+      id: 'web-1',
+      state: 'up',
+      candidate: true,
+      inFlight: 3,
+      concurrency: 0,
+      weight: 1,
+      effectiveWeight: 1,
+      latencyMs: 21.4,
+      predicted: 0.41,
+      gate: 'open',
+      score: 20.9,
+      figures: { done_ms: 20.9, service_ms: 19.8, room: 12, queue: 3, failing: 0 },
+      remark: '',
+    },
+  ],
+};
+
 const counters = Object.fromEntries([...WORKER_GAUGES, ...WORKER_COUNTERS].map(name => [name, 0])) as Record<
   WorkerCounter,
   number

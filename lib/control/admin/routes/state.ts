@@ -6,8 +6,14 @@ import { json } from '../answer.ts';
 import type { BackendReport, ControlActions } from '../ports.ts';
 import { tagOf } from '../revision.ts';
 import { route } from '../route.ts';
-import { BackendPage, BackendView, Changed, ConnectionPage, Status } from '../schemas.ts';
-import { backendExample, changedExample, connectionExample, statusExample } from './examples.ts';
+import { BackendPage, BackendView, Changed, ConnectionPage, ExplainedView, Status } from '../schemas.ts';
+import {
+  backendExample,
+  changedExample,
+  connectionExample,
+  explainedExample,
+  statusExample,
+} from './examples.ts';
 
 const MAX_CONNECTIONS_LISTED = 10_000;
 
@@ -71,6 +77,24 @@ export const state = [
     },
     handle: ({ actions, params }) =>
       withRevision({ backend: backendOf(actions, params.cluster!, params.id!) }, actions),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/clusters/{cluster}/explain',
+    tag: 'backends',
+    summary: 'Where a request would go, and why',
+    details:
+      'One worker is asked, since each learns by itself. `key` is what consistent_hash and maglev hash: the value of the header, cookie or query parameter, or the path; with `hash.by: client` it is `client`.',
+    query: z.strictObject({
+      key: z.string().max(4_096).optional(),
+      client: z.string().max(64).optional().describe('Address of the client'),
+      worker: z.coerce.number<string>().int().min(0).max(63).optional(),
+    }),
+    answers: { 200: { says: 'The explanation', schema: ExplainedView, example: explainedExample } },
+    async handle({ actions, params, query: { key, client, worker } }) {
+      const filter = { cluster: params.cluster!, key: key ?? client ?? '' };
+      return json(await actions.explain({ ...filter, ...(worker !== undefined && { worker }) }));
+    },
   }),
   route({
     method: 'GET',
