@@ -84,7 +84,7 @@ function sharesOf(answers: readonly Answered[]): Record<string, number> {
 const explain = async (cluster: string, more = '') =>
   (await leaseway.admin(`/v1/clusters/${cluster}/explain${more}`)).body;
 
-t.test('shares follow speed, and the tail is shorter than by count or in turn', async t => {
+t.test('shares follow speed, and the tail is not that of taking turns', async t => {
   const p99: Record<string, number> = {};
   const shares: Record<string, Record<string, number>> = {};
   for (const policy of ['predictive', 'p2c', 'round_robin']) {
@@ -107,6 +107,8 @@ t.test('shares follow speed, and the tail is shorter than by count or in turn', 
     `p99 ratio to p2c ${(p99.predictive! / p99.p2c!).toFixed(2)}, to round_robin ${(p99.predictive! / p99.round_robin!).toFixed(2)}`,
   );
   t.ok(p99.predictive! < 0.8 * p99.round_robin!);
+  // Where the machine has other work its stalls are the tail; that it is shorter by itself test/plan/balance shows.
+  t.ok(p99.predictive! < 2 * p99.p2c!);
 });
 
 t.test('both workers say so when they are asked, with the figures', async t => {

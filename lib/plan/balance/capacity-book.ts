@@ -30,7 +30,7 @@ const ROOM_FADES_MS = 1_500;
 /** Under this share of the usual u / N requests are hindered. Two figures of 10 % noise each make 14 %. */
 const HINDERED = 0.75;
 /** The same by residence time: a window holds few requests, whose mean varies more than a ratio. */
-const INFLATED = 1.5;
+const INFLATED = 1.25;
 /** A hindered window is believed by half when it comes a second after the one before, and the more the later. */
 const ADJUST_MS = 1_440;
 /** Growth of unproven room, per second. At 1.2, which finds spare cores sooner, tails were a fifth longer. */
@@ -39,7 +39,7 @@ const LEAST_ROOM = 0.05;
 /** Room beyond what was ever proven or is allocated. */
 const BEYOND = 3;
 /** Growth of T over a window that says it is too low, or that the backend is full. */
-const DRIFT = 1.2;
+const DRIFT = 1.05;
 /** Below it clocks, not backends are compared. */
 const LEAST_MS = 0.01;
 /**
@@ -49,6 +49,11 @@ const LEAST_MS = 0.01;
  */
 const HOLDS_MS = 5_000;
 const FADE_MS = 10_000;
+/**
+ * Without a word on utilisation a longer residence is mostly waiting, a shorter one is speed: windows that say so count for this much less.
+ * Else waiting counts as work, more is sent there, and both T and K run away: at 10 ms and 2 places they went to 25 ms and 20.
+ */
+const UPWARDS = 0.1;
 /** Silence proves nothing: growth over more than this is not made up for. */
 const LONGEST_STEP_MS = 5_000;
 
@@ -118,7 +123,8 @@ export class CapacityBook {
       this.#proven[slot] = Math.max(this.#proven[slot]! * (1 - NEWEST), inFlight);
       this.#grow(slot, elapsedMs);
       this.room[slot] = Math.max(Number.isNaN(this.room[slot]!) ? 0 : this.room[slot]!, inFlight);
-      this.#learnService(slot, residenceMs, perSecond);
+      const waited = !(utilization > 0) && residenceMs > this.serviceMs[slot]!;
+      this.#learnService(slot, residenceMs, waited ? UPWARDS * perSecond : perSecond);
     }
     const room = this.room[slot]!;
     const usually = this.#usualRoom[slot]!;
@@ -212,9 +218,10 @@ export class CapacityBook {
     this.room[slot] = Math.min(most, before * GROWTH_PER_S ** (elapsedMs / 1000));
   }
 
-  #learnService(slot: number, residenceMs: number, perSecond: number): void {
-    this.#answers[slot] = this.#answers[slot]! * OLDER + perSecond;
-    this.#tookMs[slot] = this.#tookMs[slot]! * OLDER + residenceMs * perSecond;
+  /** A window counts by its answers. */
+  #learnService(slot: number, residenceMs: number, answers: number): void {
+    this.#answers[slot] = this.#answers[slot]! * OLDER + answers;
+    this.#tookMs[slot] = this.#tookMs[slot]! * OLDER + residenceMs * answers;
     this.serviceMs[slot] = this.#tookMs[slot]! / this.#answers[slot]!;
     const log = Math.log(this.serviceMs[slot]!);
     this.#fleetLog = Number.isNaN(this.#fleetLog) ? log : this.#fleetLog + 0.01 * (log - this.#fleetLog);

@@ -5,6 +5,7 @@ import { seededRandom } from '../../../lib/core/random.ts';
 import type { LoadReport } from '../../../lib/plan/balance/learner.ts';
 import type { ExplainingPicker } from '../../../lib/plan/balance/picker.ts';
 import { predictive } from '../../../lib/plan/balance/predictive.ts';
+import { leastOfTwo } from '../../../lib/plan/balance/two-choices.ts';
 import { Kernel } from '../../../lib/sim/kernel/kernel.ts';
 import { indexOf, request, same, slotOf, World } from './world.ts';
 
@@ -72,6 +73,61 @@ function live(one: ReturnType<typeof build>, { perSecond, seconds, takesMs, fail
   clock.run(endMs + 10_000);
   const total = counts.reduce((sum, count) => sum + count, 0);
   return { shares: counts.map(count => count / total), times: times.sort((a, b) => a - b) };
+}
+
+/** As `live`, with real queues: so many places, first in, first out. Times with the waiting, in order of size. */
+function queueing(
+  { clock, world }: ReturnType<typeof build>,
+  {
+    perSecond,
+    seconds,
+    places,
+    serviceMs,
+  }: { perSecond: number; seconds: number; places: number; serviceMs: readonly number[] },
+  pick: (worker: number) => number,
+  told: {
+    begin(worker: number, slot: number): void;
+    end(worker: number, slot: number, tookMs: number): void;
+  },
+  workers: number,
+) {
+  const random = seededRandom(42);
+  const going = same(serviceMs.length, 0);
+  const waiting = serviceMs.map((): (() => void)[] => []);
+  const counts = same(serviceMs.length, 0);
+  const times: number[] = [];
+  const fromMs = clock.monotonicMs();
+  const endMs = fromMs + 1000 * seconds;
+  const arrive = (): void => {
+    const startMs = clock.monotonicMs();
+    if (startMs >= endMs) return;
+    clock.after((-1000 * Math.log(1 - random.next())) / perSecond, arrive);
+    const worker = Math.floor(random.next() * workers);
+    const slot = pick(worker);
+    const index = indexOf(slot);
+    told.begin(worker, slot);
+    const go = (): void => {
+      going[index]! += 1;
+      clock.after(serviceMs[index]! * (0.8 + 0.4 * random.next()), () => {
+        going[index]! -= 1;
+        const tookMs = clock.monotonicMs() - startMs;
+        // The first third is for learning.
+        if (startMs > fromMs + (endMs - fromMs) / 3) {
+          times.push(tookMs);
+          counts[index]! += 1;
+        }
+        told.end(worker, slot, tookMs);
+        waiting[index]!.shift()?.();
+      });
+    };
+    if (going[index]! < places) go();
+    else waiting[index]!.push(go);
+  };
+  arrive();
+  clock.run(endMs + 60_000);
+  times.sort((a, b) => a - b);
+  const at = (q: number): number => times[Math.floor(q * times.length)]!;
+  return { p50: at(0.5), p99: at(0.99), shares: counts.map(count => count / times.length), world };
 }
 
 const shareOf = (picker: ExplainingPicker, index: number, picks = 1_000): number => {
@@ -215,4 +271,33 @@ t.test('another owner of a slot begins unknown', async t => {
   const after = pickers[0]!.explain(request()).standings[0]!.figures;
   t.equal(after.failing, 0);
   t.ok(after.service_ms! < before.service_ms!, 'as fast as the fleet is');
+});
+
+t.test('where requests queue, the slowest are far better off than by two choices', async t => {
+  for (const perSecond of [100, 200, 300]) {
+    const life = { perSecond, seconds: 60, places: 2, serviceMs: [10, 20, 40] };
+    const two = build(same(3));
+    const simple = leastOfTwo(two.world.candidates, two.world, seededRandom(5));
+    const move = (by: number) => (_: number, slot: number) => {
+      two.world.loads[slot]! += by;
+    };
+    const byTwo = queueing(two, life, () => simple.pick(request()), { begin: move(1), end: move(-1) }, 1);
+    for (const workers of [1, 2]) {
+      const one = build(same(3), workers);
+      const own = queueing(
+        one,
+        life,
+        worker => one.pickers[worker]!.pick(request()),
+        { begin: one.begin, end: (worker, slot, tookMs) => one.end(worker, slot, 'success', tookMs) },
+        workers,
+      );
+      const said = `${perSecond} a second, ${workers} workers: p50 ${own.p50.toFixed(1)} for ${byTwo.p50.toFixed(1)} ms, p99 ${own.p99.toFixed(1)} for ${byTwo.p99.toFixed(1)} ms, shares ${own.shares.map(share => share.toFixed(2))}`;
+      t.comment(
+        `${said}; ${one.pickers[0]!.explain(request()).standings.map(({ figures }) => `T ${figures.service_ms!.toFixed(1)} K ${figures.room!.toFixed(1)}`)}`,
+      );
+      // Near the limit half of the requests pay a little for the slowest.
+      t.ok(own.p50 < (perSecond < 300 ? 1.05 : 1.6) * byTwo.p50, said);
+      t.ok(own.p99 < 0.8 * byTwo.p99, said);
+    }
+  }
 });
