@@ -48,7 +48,7 @@ const COLUMNS: readonly (readonly [title: string, of: (one: ExplainedBackend) =>
   ['GATE', one => one.gate, 'open'],
 ];
 
-export function explainText(explained: Explained, io: Pick<CliIo, 'columns' | 'color'>): string {
+function explainText(explained: Explained, io: Pick<CliIo, 'columns' | 'color'>): string {
   const { cluster, policy, worker, rule, choice, backends } = explained;
   const names = [...new Set(backends.flatMap(({ figures }) => Object.keys(figures)))];
   const known = COLUMNS.filter(([, of, usual]) => backends.some(one => of(one) !== usual));
