@@ -121,71 +121,77 @@ const CASES: readonly (readonly [string, string, number])[] = [
   ['noise', '\xff\xfe\xfd\r\n\r\n', 400],
 ];
 
-t.test('every ambiguous or oversized request gets its status and a closed connection', async t => {
-  const harness = await startListener(t);
-  const bystander = await rawConnect(harness.port);
-  /** Refused before they were requests, or broken off in mid-body: each is told once. */
-  const told = (): number =>
-    harness.refused.length +
-    harness.exchanges.filter(({ sink }) => sink.reason !== undefined && sink.reason.code !== 'CLIENT_GONE')
-      .length;
-  for (const [name, bytes, status] of CASES) {
-    const before = told();
-    const client = await rawConnect(harness.port);
-    client.send(bytes);
-    const answer = await client.whole();
-    t.equal(statusOf(answer), status, name);
-    t.match(answer, /\r\nConnection: close\r\n/i, name);
-    t.equal(answer.split('HTTP/1.1 ').length, 2, `${name}: one answer`);
-    t.equal(told(), before + 1, `${name}: told once`);
-  }
-  bystander.send(`${GET}\r\n`);
-  t.match(await bystander.until(text => text.endsWith('ok')), /^HTTP\/1.1 200 OK/, 'others are unharmed');
-  bystander.socket.destroy();
-  t.equal(harness.counters.get('requestsMalformed'), told());
-});
+for (const http1 of ['node', 'native'] as const) {
+  t.test(
+    `${http1}: every ambiguous or oversized request gets its status and a closed connection`,
+    async t => {
+      const harness = await startListener(t, { http1 });
+      const bystander = await rawConnect(harness.port);
+      /** Refused before they were requests, or broken off in mid-body: each is told once. */
+      const told = (): number =>
+        harness.refused.length +
+        harness.exchanges.filter(
+          ({ sink }) => sink.reason !== undefined && sink.reason.code !== 'CLIENT_GONE',
+        ).length;
+      for (const [name, bytes, status] of CASES) {
+        const before = told();
+        const client = await rawConnect(harness.port);
+        client.send(bytes);
+        const answer = await client.whole();
+        t.equal(statusOf(answer), status, name);
+        t.match(answer, /\r\nConnection: close\r\n/i, name);
+        t.equal(answer.split('HTTP/1.1 ').length, 2, `${name}: one answer`);
+        t.equal(told(), before + 1, `${name}: told once`);
+      }
+      bystander.send(`${GET}\r\n`);
+      t.match(await bystander.until(text => text.endsWith('ok')), /^HTTP\/1.1 200 OK/, 'others are unharmed');
+      bystander.socket.destroy();
+      t.equal(harness.counters.get('requestsMalformed'), told());
+    },
+  );
 
-t.test('the same bytes one at a time are refused alike', async t => {
-  const harness = await startListener(t);
-  for (const [name, bytes, status] of CASES.filter(([, bytes]) => bytes.length < 120)) {
-    const client = await rawConnect(harness.port);
-    client.socket.setNoDelay(true);
-    for (const char of bytes) {
-      client.send(char);
-      await new Promise(resolve => setImmediate(resolve));
+  t.test(`${http1}: the same bytes one at a time are refused alike`, async t => {
+    const harness = await startListener(t, { http1 });
+    for (const [name, bytes, status] of CASES.filter(([, bytes]) => bytes.length < 120)) {
+      const client = await rawConnect(harness.port);
+      client.socket.setNoDelay(true);
+      for (const char of bytes) {
+        client.send(char);
+        await new Promise(resolve => setImmediate(resolve));
+      }
+      t.equal(statusOf(await client.whole()), status, name);
     }
-    t.equal(statusOf(await client.whole()), status, name);
-  }
-});
+  });
 
-t.test('a malformed request behind a good one: first its answer, then 400', async t => {
-  const harness = await startListener(t);
-  const client = await rawConnect(harness.port);
-  client.send(`${GET}\r\n${GET}X : a\r\n\r\n`);
-  const answer = await client.whole();
-  t.match(answer, /^HTTP\/1.1 200 OK\r\n[\s\S]*okHTTP\/1.1 400 /);
-});
-
-t.test('what is unusual but clear is accepted', async t => {
-  const harness = await startListener(t);
-  for (const [name, bytes] of [
-    ['an empty line before the request', `\r\n${GET}Connection: close\r\n\r\n`],
-    [
-      'a well-formed chunk extension, which is dropped',
-      `${POST}Connection: close\r\nTransfer-Encoding: Chunked\r\n\r\n2;a="b"\r\nhi\r\n0\r\n\r\n`,
-    ],
-    ['HTTP/1.0 without Host', 'GET / HTTP/1.0\r\n\r\n'],
-    ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
-    ['absolute-form', 'GET http://a/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
-    [
-      'Upgrade: h2c, ignored',
-      `${GET}Connection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n`,
-    ],
-    ['an IPv6 Host', 'GET / HTTP/1.1\r\nHost: [::1]:80\r\nConnection: close\r\n\r\n'],
-    ['bytes above 0x7f in a value', `${GET}X: \xe9\r\nConnection: close\r\n\r\n`],
-  ] as const) {
+  t.test(`${http1}: a malformed request behind a good one: first its answer, then 400`, async t => {
+    const harness = await startListener(t, { http1 });
     const client = await rawConnect(harness.port);
-    client.send(bytes);
-    t.match(await client.whole(), /^HTTP\/1.1 200 OK\r\n[\s\S]*\r\n\r\nok$/, name);
-  }
-});
+    client.send(`${GET}\r\n${GET}X : a\r\n\r\n`);
+    const answer = await client.whole();
+    t.match(answer, /^HTTP\/1.1 200 OK\r\n[\s\S]*okHTTP\/1.1 400 /);
+  });
+
+  t.test(`${http1}: what is unusual but clear is accepted`, async t => {
+    const harness = await startListener(t, { http1 });
+    for (const [name, bytes] of [
+      ['an empty line before the request', `\r\n${GET}Connection: close\r\n\r\n`],
+      [
+        'a well-formed chunk extension, which is dropped',
+        `${POST}Connection: close\r\nTransfer-Encoding: Chunked\r\n\r\n2;a="b"\r\nhi\r\n0\r\n\r\n`,
+      ],
+      ['HTTP/1.0 without Host', 'GET / HTTP/1.0\r\n\r\n'],
+      ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
+      ['absolute-form', 'GET http://a/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
+      [
+        'Upgrade: h2c, ignored',
+        `${GET}Connection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n`,
+      ],
+      ['an IPv6 Host', 'GET / HTTP/1.1\r\nHost: [::1]:80\r\nConnection: close\r\n\r\n'],
+      ['bytes above 0x7f in a value', `${GET}X: \xe9\r\nConnection: close\r\n\r\n`],
+    ] as const) {
+      const client = await rawConnect(harness.port);
+      client.send(bytes);
+      t.match(await client.whole(), /^HTTP\/1.1 200 OK\r\n[\s\S]*\r\n\r\nok$/, name);
+    }
+  });
+}
