@@ -11,14 +11,17 @@ import { backendEntry, clusterEntry } from '../../support/upstreams.ts';
 
 const IDS = ['a', 'b', 'c'];
 
-function setUp() {
+function setUp(onNone: 'least_loaded' | 'queue' | 'shed' = 'least_loaded') {
   const clock = new FakeClock();
   const board = createScoreboard({ workers: 1, slots: 4, tokenBuckets: 64, clientCells: 64 });
   const control = attachControl(board, clock);
   const { decisions, ledger } = attachWorker(board, 0, clock);
   const backends = IDS.map((id, slot) => ({ ...backendEntry(`http://127.0.0.1:${slot + 1}`), id, slot }));
+  const whole = clusterEntry();
+  const overload = { ...whole.config.overload, on_none: onNone };
+  const entry = { ...whole, config: { ...whole.config, overload } };
   const cluster = new Cluster(
-    { ...clusterEntry(), backends },
+    { ...entry, backends },
     { clock, random: seededRandom(1), log: silentLog, decisions, ledger, workers: 1 },
   );
   const publish = (
@@ -78,6 +81,26 @@ t.test('a gated backend serves when the others refuse, and all serve when all ar
   publish(['a', 'b', 'c']);
   t.equal(chosen(), 'a,b,c');
   t.equal(cluster.hasCandidates, true);
+});
+
+t.test('with on_none: queue or shed a gated backend does not serve in place of the others', async t => {
+  for (const onNone of ['queue', 'shed'] as const) {
+    const { cluster, publish, chosen } = setUp(onNone);
+    publish(['b']);
+    t.equal(chosen(), 'a,c');
+    t.equal(chosen(['a', 'c']), 'none');
+    const offered = new Set<string>();
+    cluster.findPlace((member: Member) => {
+      offered.add(member.id);
+      return false;
+    });
+    t.same([...offered].sort(), ['a', 'c']);
+    t.equal(cluster.hasCandidates, true, 'there is something to wait for');
+    publish(['b', 'a'], [], ['c']);
+    t.equal(chosen(), 'c', 'the least gated serve when none is open');
+    publish(['a', 'b', 'c']);
+    t.equal(chosen(), 'a,b,c', 'and all when all are gated alike');
+  }
 });
 
 t.test('a last resort comes before one that is shut', async t => {
