@@ -142,6 +142,7 @@ async function main(): Promise<void> {
         board: controlBoard,
         routes: () => plane?.routeSlots ?? [],
         backends: () => registry.status(),
+        forecasts: () => registry.forecasts.report(),
         workerRows: () => Array.from({ length: board.shape.workers }, (_, row) => row),
       },
       clock,

@@ -12,6 +12,7 @@ import {
   WORKER_GAUGES,
   type WorkerCounter,
 } from '../scoreboard/ports.ts';
+import { type ForecastSource, forecastMetrics } from './otlp-forecasts.ts';
 import { type HrTime, hrTime, type OtlpMetrics, type Resource, type Scope } from './otlp-packages.ts';
 
 /** What the metrics are read from; the composition root gives the names that belong to the board's indices. */
@@ -29,6 +30,7 @@ export interface MetricsSource {
     readonly url: string;
     readonly slot: number;
   }[];
+  forecasts(): readonly ForecastSource[];
   /** Rows of the scoreboard that workers have or had. */
   workerRows(): readonly number[];
 }
@@ -68,6 +70,7 @@ export function collectMetrics(
   const metrics = [
     ...requestMetrics(source, span),
     ...backendMetrics(source, span),
+    ...forecastMetrics(source.forecasts(), span),
     ...workerMetrics(source, span),
     sum('leaseway.telemetry.dropped', 'Spans and logs that were not exported', '{item}', true, span, [
       ...Object.entries(dropped).map(([signal, value]) => ({

@@ -36,6 +36,7 @@ export interface OtlpMetric {
   readonly name: string;
   readonly unit: string;
   readonly sum?: { readonly dataPoints: readonly OtlpPoint[]; readonly isMonotonic: boolean };
+  readonly gauge?: { readonly dataPoints: readonly OtlpPoint[] };
   readonly histogram?: { readonly dataPoints: readonly OtlpPoint[]; readonly aggregationTemporality: number };
 }
 export interface OtlpLog {

@@ -28,6 +28,18 @@ function scoreboard() {
     board: control,
     routes: () => new Map([['items', 0]]),
     backends: () => [{ cluster: 'web', id: 'web-1', url: 'http://10.0.0.1:9001', slot: 2 }],
+    forecasts: () => [
+      {
+        cluster: 'web',
+        backends: [{ id: 'web-1', load: 0.25, predicted: null }],
+        quality: [
+          {
+            ...{ horizonMs: 5_000, mase: 0.75, pinballP50: 0.1, pinballP90: 0.05 },
+            ...{ precision: Number.NaN, recall: Number.NaN },
+          },
+        ],
+      },
+    ],
     workerRows: () => [0, 1],
   };
   return { workers, control, source };
@@ -130,7 +142,7 @@ t.test('metrics arrive and are what the workers counted', async t => {
 
   const points = (name: string) => {
     const metric = receiver.metrics.get(name)!;
-    return (metric.histogram ?? metric.sum)!.dataPoints.map(point => ({
+    return (metric.histogram ?? metric.gauge ?? metric.sum)!.dataPoints.map(point => ({
       ...point,
       attributes: plain(point.attributes),
     }));
@@ -157,6 +169,10 @@ t.test('metrics arrive and are what the workers counted', async t => {
   t.equal(receiver.metrics.get('leaseway.requests_active')!.sum!.isMonotonic, false);
   t.equal(receiver.metrics.get('leaseway.retries')!.sum!.isMonotonic, true);
   t.same(values('leaseway.backend.in_flight'), [1]);
+  t.match(points('leaseway.backend.load'), [{ asDouble: 0.25, attributes: { 'leaseway.backend': 'web-1' } }]);
+  t.match(points('leaseway.forecast.mase'), [{ asDouble: 0.75, attributes: { 'leaseway.horizon': 5 } }]);
+  for (const unknown of ['leaseway.forecast.recall', 'leaseway.backend.predicted_load'])
+    t.equal(receiver.metrics.has(unknown), false, `${unknown} is not known yet`);
   const attempts = points('leaseway.backend.attempts');
   t.match(
     attempts.find(point => point.attributes['leaseway.outcome'] === 'success'),

@@ -62,6 +62,8 @@ export class BackendForecast {
   #load: LoadForecaster;
   #events: EventForecaster;
   #present = Number.NaN;
+  /** Of the events that hold now. */
+  #factor = 1;
   #divergedTicks = 0;
 
   constructor(settings: ForecastSettings, calendar: EventCalendar) {
@@ -80,14 +82,9 @@ export class BackendForecast {
     [this.#load, this.#events] = this.#newModels();
   }
 
-  /** What is seen now, without its events: the same for all that share the work evenly. NaN while nothing is. */
+  /** Load of about two seconds, without its events: alike for all that share the work evenly. NaN while nothing is known. */
   get base(): number {
     return this.#present / this.#factor;
-  }
-
-  /** Present load, over about two seconds; NaN while nothing is known. */
-  get present(): number {
-    return this.#present;
   }
 
   tick(tick: Tick): void {
@@ -125,10 +122,6 @@ export class BackendForecast {
     this.predicted = Number.NaN;
   }
 
-  reason(horizonMs: number) {
-    return this.#load.reason(horizonMs);
-  }
-
   save(): unknown {
     return { load: this.#load, events: this.#events };
   }
@@ -141,8 +134,6 @@ export class BackendForecast {
     this.#events.restore(events);
     return true;
   }
-
-  #factor = 1;
 
   #newModels(): [LoadForecaster, EventForecaster] {
     const load = new LoadForecaster({ stepMs: STEP_MS, horizonsMs: this.#settings.horizonsMs });

@@ -240,7 +240,7 @@ export class ClusterForecast {
     let [base, predicted, count] = [0, 0, 0];
     for (const { id } of working) {
       const { forecast } = this.#known.get(id)!;
-      if (Number.isNaN(forecast.predicted)) continue;
+      if (Number.isNaN(forecast.predicted + forecast.base)) continue;
       base += forecast.base;
       predicted += forecast.predicted;
       count += 1;
