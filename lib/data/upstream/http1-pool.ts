@@ -85,7 +85,9 @@ export class Http1Pool implements Upstream, LineOwner, RequestOwner {
 
   free(line: Http1Line): void {
     const next = this.#waiting.findIndex(request => !request.fresh);
-    if (next >= 0) {
+    // Whoever wants a new line would wait for this one to grow old.
+    if (next !== 0 && this.#waiting.length > 0 && this.#dialing === 0) line.destroy();
+    else if (next >= 0) {
       const [request] = this.#waiting.splice(next, 1);
       line.take(request!);
     } else this.#rest(line);

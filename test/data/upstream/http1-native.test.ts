@@ -158,3 +158,34 @@ t.test(
     upstream.close();
   },
 );
+
+t.test('a request that wants a fresh connection does not wait for a busy one to grow old', async test => {
+  let asked = false;
+  let answer = (): void => {};
+  const backend = await rawBackend(false, (socket, number) =>
+    eachHead(socket, () => {
+      answer = () => socket.write(`${OK}Content-Length: 1\r\n\r\n${number}`);
+      if (number > 1) answer();
+      else {
+        asked = true;
+        backend.changed();
+      }
+    }),
+  );
+  const upstream = connectTo(backend, WIRE, { limits: { connections: 1 }, timeouts: { keep_alive: '1h' } });
+  test.teardown(() => backend.close());
+  const first = ask(upstream);
+  const second = ask(upstream, { fresh: true });
+  const third = ask(upstream);
+  await backend.until(() => asked);
+  answer();
+  for (const [{ sink }, connection] of [
+    [first, '1'],
+    [second, '2'],
+    [third, '2'],
+  ] as const) {
+    await sink.over();
+    test.equal(sink.body, connection);
+  }
+  upstream.close();
+});
