@@ -49,6 +49,7 @@ export function runOnce(
     seed,
     proxies,
     ratePerMs,
+    gate: options.gate,
     limits: options.limits,
     policy: truth => buildPolicy(options.policy, options, truth),
   });

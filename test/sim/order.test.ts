@@ -51,6 +51,27 @@ t.test('one of eleven stalls: 95, 99 and 99.9 % for turns, least loaded and peak
   );
 });
 
+t.test('a stall that metrics foretell by 2 s costs nobody an answer', async t => {
+  const scenario = await shipped('stall-foretold');
+  const setting = { load: 1000, proxies: 1 };
+  t.equal(averageOf(scenario, 'ect + gate', setting, 'success'), 1);
+  t.ok(averageOf(scenario, 'ect', setting, 'success') < 0.9999, 'which it does without a gate');
+});
+
+t.test(
+  'jobs, pauses and maintenance are foreseen: the gate on forecasts before that on the present',
+  async t => {
+    const scenario = await shipped('learnable');
+    const setting = { load: 0.6, proxies: 4 };
+    const [foreseen, present] = ['ect + gate', 'ect + present'].map(title => {
+      const policy = scenario.policies.find(one => policyTitle(one) === title)!;
+      return runOnce(scenario, policy, setting, 1);
+    });
+    t.ok(foreseen!.p999 < 0.6 * present!.p999, `seed 1: ${foreseen!.p999} < 0.6 * ${present!.p999}`);
+    t.ok(foreseen!.slow < 0.3 * present!.slow, `seed 1: ${foreseen!.slow} < 0.3 * ${present!.slow}`);
+  },
+);
+
 t.test('expected completion learns enough from reports to beat Prequal behind one proxy', async t => {
   const scenario = { ...(await shipped('prequal-mixed')), warmup: 8_000, measure: 5_000 };
   const setting = { load: 0.9, proxies: 1 };

@@ -17,6 +17,9 @@ const RISES = 0.2;
 const FALLS = 0.04;
 /** What older answers are still worth, window by window. */
 const OLDER = 0.97;
+/** A window so many times slower than T is no chance: all that was before counts as so many answers. */
+const SLOWED = 3;
+const STILL_WORTH = 4;
 /** Share of a new window in the most that went unhindered. */
 const NEWEST = 0.01;
 /** A backend's word on its latency counts as so many answers. */
@@ -27,6 +30,9 @@ const NEWEST_WORD = 0.3;
 const USUAL_ROOM = 0.02;
 const ROOM_HOLDS_MS = 1_000;
 const ROOM_FADES_MS = 1_500;
+/** Less than this share of the usual is no neighbour's mood but a stall, and lasts. */
+const COLLAPSED = 0.3;
+const COLLAPSE_FADES_MS = 30_000;
 /** Under this share of the usual u / N requests are hindered. Two figures of 10 % noise each make 14 %. */
 const HINDERED = 0.75;
 /** The same by residence time: a window holds few requests, whose mean varies more than a ratio. */
@@ -111,9 +117,10 @@ export class CapacityBook {
     if (went < HINDERED) {
       const got = inFlight * went;
       const before = this.room[slot]!;
-      this.room[slot] = Number.isNaN(before)
-        ? got
-        : before + (1 - Math.exp(-elapsedMs / ADJUST_MS)) * (got - before);
+      const believed = 1 - Math.exp(-elapsedMs / ADJUST_MS);
+      // A collapse is no noise, and each window of doubt sends it more.
+      const atOnce = Number.isNaN(before) || went < COLLAPSED;
+      this.room[slot] = atOnce ? got : before + believed * (got - before);
       // Little's law for the part that got on. Without it a backend whose first window held short requests only would look
       // fast, be flooded, and so never have an unhindered window to learn better from. By residence alone the part follows
       // from T and tells nothing of it; then T gives way a little, so that no wrong one lasts.
@@ -168,8 +175,9 @@ export class CapacityBook {
     if (Number.isNaN(own)) return Number.isNaN(this.#fleetRoom) ? 1 : this.#fleetRoom;
     const usually = this.#usualRoom[slot]!;
     const agedMs = nowMs - this.#atMs[slot]! - ROOM_HOLDS_MS;
-    const now =
-      agedMs > 0 && usually > 0 ? usually + (own - usually) * Math.exp(-agedMs / ROOM_FADES_MS) : own;
+    if (!(agedMs > 0) || !(usually > 0)) return Math.max(own, LEAST_ROOM);
+    const fadesMs = own < COLLAPSED * usually ? COLLAPSE_FADES_MS : ROOM_FADES_MS;
+    const now = usually * (own / usually) ** Math.exp(-agedMs / fadesMs);
     return Math.max(now, LEAST_ROOM);
   }
 
@@ -207,21 +215,26 @@ export class CapacityBook {
   #grow(slot: number, elapsedMs: number): void {
     // The allocation where it is known; else what the others have, since a newcomer is more likely like them than tiny.
     const allocated = 1 / this.#usual[slot]!;
-    const fleets = Number.isNaN(this.#fleetRoom) ? 1 : this.#fleetRoom;
-    const floor = Number.isNaN(allocated) ? fleets : allocated;
+    const known = Number.isNaN(allocated) ? 1 : allocated;
     const before = this.room[slot]!;
     if (Number.isNaN(before)) {
-      this.room[slot] = floor;
+      this.room[slot] = known === 1 && !Number.isNaN(this.#fleetRoom) ? this.#fleetRoom : known;
       return;
     }
-    const most = BEYOND * Math.max(floor, this.#proven[slot]!);
+    // Not of the fleet's: it would grow with the rooms that it bounds.
+    const most = Math.max(before, BEYOND * Math.max(known, this.#proven[slot]!));
     this.room[slot] = Math.min(most, before * GROWTH_PER_S ** (elapsedMs / 1000));
   }
 
   /** A window counts by its answers. */
   #learnService(slot: number, residenceMs: number, answers: number): void {
-    this.#answers[slot] = this.#answers[slot]! * OLDER + answers;
-    this.#tookMs[slot] = this.#tookMs[slot]! * OLDER + residenceMs * answers;
+    const before = this.#answers[slot]!;
+    // What has become slow is sent little and answers less: by their answers alone new windows would never outweigh the old.
+    const kept =
+      residenceMs > SLOWED * this.serviceMs[slot]! ? Math.min(before, STILL_WORTH) : before * OLDER;
+    const tookMs = before === 0 ? 0 : (kept / before) * this.#tookMs[slot]!;
+    this.#answers[slot] = kept + answers;
+    this.#tookMs[slot] = tookMs + residenceMs * answers;
     this.serviceMs[slot] = this.#tookMs[slot]! / this.#answers[slot]!;
     const log = Math.log(this.serviceMs[slot]!);
     this.#fleetLog = Number.isNaN(this.#fleetLog) ? log : this.#fleetLog + 0.01 * (log - this.#fleetLog);

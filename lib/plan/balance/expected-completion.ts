@@ -210,7 +210,9 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
     // A client that left says nothing, unless it had waited in vain for long.
     const inVain = ending === 'cancelled' && latencyMs > MISSING * this.#doneMs(slot, nowMs);
     if (ending === 'cancelled' && !inVain) return;
-    if (!inVain) this.#movedMs[slot] = nowMs;
+    // A straggler's answer is no sign that it moves again.
+    const late = ending === 'success' && latencyMs > MISSING * this.#doneMs(slot, nowMs);
+    if (!inVain && !late) this.#movedMs[slot] = nowMs;
     const keep = Math.exp((this.#failingAtMs[slot]! - nowMs) / FAILURE_MEMORY_MS);
     this.#failing[slot] = this.#failing[slot]! * keep + (ending === 'success' ? 0 : 1 - keep);
     this.#failingAtMs[slot] = nowMs;

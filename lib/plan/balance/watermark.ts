@@ -9,9 +9,11 @@ const FALL = 0.3;
 const BELONGS_MS = 2_500;
 /** Share of the newest in trigger, slope and how often a fall paused. */
 const NEWEST = 0.3;
-/** Falls until something is believed, and the share of them that paused. */
+/** Falls until something is believed, and the share of them that paused: a short pause is easily missed. */
 const FALLS = 2;
-const HARMFUL = 0.5;
+const HARMFUL = 0.3;
+/** Levels at falls differ by so many mean deviations at most, mostly. */
+const DEVIATIONS = 2;
 /** Nobody is kept out longer for a pause that does not come: without work some never reach their trigger. */
 const LONGEST_MS = 8_000;
 
@@ -26,8 +28,9 @@ export class Watermark {
   #harm = 0;
   #pausedMs = Number.NEGATIVE_INFINITY;
   #fellMs = Number.NEGATIVE_INFINITY;
-  /** The last fall waits for its pause until it is told. */
+  /** The last fall waits for its pause until it is told; with nobody there it may have had one that nobody met. */
   #judged = true;
+  #unseen = false;
   #nearSinceMs = Number.NaN;
 
   /** The backend stands still now. */
@@ -41,7 +44,7 @@ export class Watermark {
     if (elapsedMs <= 1) return;
     this.#judgeFall(measuredMs);
     if (level < this.#level * (1 - FALL)) this.#fell(elapsedMs, measuredMs);
-    else if (level > this.#level) {
+    else if (level > this.#level && Number.isNaN(this.#nearSinceMs)) {
       const slope = (level - this.#level) / elapsedMs;
       this.#slope = this.#slope === 0 ? slope : this.#slope + NEWEST * (slope - this.#slope);
     }
@@ -54,7 +57,7 @@ export class Watermark {
     if (this.#falls < FALLS || this.#harm < HARMFUL) return false;
     const level = this.#level + this.#slope * (nowMs - this.#atMs + aheadMs);
     const waiting = !Number.isNaN(this.#nearSinceMs);
-    if (!waiting && level < this.#trigger - this.#deviation) return false;
+    if (!waiting && level < this.#trigger - DEVIATIONS * this.#deviation) return false;
     if (!waiting) this.#nearSinceMs = nowMs;
     return nowMs - this.#nearSinceMs < LONGEST_MS;
   }
@@ -68,6 +71,7 @@ export class Watermark {
     this.#deviation += NEWEST * (Math.abs(off) - this.#deviation);
     this.#fellMs = measuredMs;
     this.#judged = false;
+    this.#unseen = !Number.isNaN(this.#nearSinceMs);
     this.#nearSinceMs = Number.NaN;
   }
 
@@ -77,6 +81,7 @@ export class Watermark {
     this.#judged = true;
     this.#falls += 1;
     const paused = Math.abs(this.#pausedMs - this.#fellMs) <= BELONGS_MS ? 1 : 0;
+    if (paused === 0 && this.#unseen) return;
     this.#harm += Math.max(NEWEST, 1 / this.#falls) * (paused - this.#harm);
   }
 }

@@ -50,6 +50,10 @@ function contradictions(scenario: ScenarioConfig): Finding[] {
       const known = one.servers === undefined || groups.includes(one.servers);
       expect(known, [key, i, 'servers'], `no group ${one.servers}`, `one of ${groups.join(', ')}`);
     });
+  policies.forEach((policy, i) => {
+    const blind = typeof policy !== 'string' && policy.gate !== undefined && scenario.agent === undefined;
+    expect(!blind, ['policies', i, 'gate'], 'nobody tells the gate anything', 'agent');
+  });
   const titles = policies.map(policyTitle);
   titles.forEach((title, i) => {
     expect(

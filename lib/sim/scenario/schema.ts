@@ -34,6 +34,11 @@ const Policy = z.union(
       probes: z.number().min(0).max(10).optional(),
       /** Requests in flight above this quantile of those seen are hot: prequal. */
       quantile: z.number().min(0).max(1).optional(),
+      /**
+       * Who is kept from new work by the proxy's gate: "present" on what agents tell of now, "foreseen" on forecasts, announced
+       * events and learnt memory levels as well. Needs `agent`.
+       */
+      gate: z.enum(['present', 'foreseen']).optional(),
       /** Candidates compared: ect. */
       choices: z.int().min(1).max(64).optional(),
       /** Without it everything is sent at once. */
@@ -81,6 +86,14 @@ const Disturbance = z.strictObject({
   every: optionalDuration('10ms'),
   /** Each time later by chance, by up to so much; each server for itself. */
   jitter: duration('0'),
+  /** Each server of the group so much later than the one before. */
+  stagger: duration('0'),
+  /** At random: gaps are exponential, `every` on average. */
+  random: z.boolean().default(false),
+  /** Agents tell of it so long before it comes. */
+  lead: duration('0'),
+  /** Proxies know its times, but for the jitter, and what it leaves. */
+  announced: z.boolean().default(false),
   /** Factor on the cores; 0 is a pause. */
   cores: z.number().min(0).max(1).default(1),
   /** Factor on the speed. */
@@ -94,6 +107,8 @@ const Sawtooth = z.strictObject({
   count: z.int().min(1).max(1000).optional(),
   /** Answers until the memory is full. */
   answers: count(400, 1, 1_000_000),
+  /** Fills as many answers would, per second, whatever comes. */
+  idle: z.number().min(0).max(100_000).default(0),
   pause: duration('600ms', '1ms'),
 });
 
@@ -155,6 +170,16 @@ export const Scenario = z.strictObject({
       noise: deviation(0.1),
     })
     .prefault({}),
+  /** One beside each server tells every proxy, requests or not, of processor time to be had and of memory. */
+  agent: z
+    .strictObject({
+      every: duration('1s', '50ms', '1m'),
+      /** Until a proxy has it. */
+      delay: duration('200ms', '0', '10s'),
+      /** Deviation of the logarithm. */
+      noise: deviation(0.1),
+    })
+    .optional(),
   servers: z.array(Servers).min(1).max(50),
   disturbances: z.array(Disturbance).max(100).default([]),
   sawtooth: z.array(Sawtooth).max(20).default([]),
@@ -169,3 +194,4 @@ export type LimitsConfig = z.output<typeof Limits>;
 export type PolicyConfig = z.output<typeof Policy>;
 export type ServersConfig = z.output<typeof Servers>;
 export type DisturbanceConfig = z.output<typeof Disturbance>;
+export type SawtoothConfig = z.output<typeof Sawtooth>;

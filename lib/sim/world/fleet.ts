@@ -1,13 +1,27 @@
 // The servers of a scenario and what befalls them: antagonists, disturbances, full memories. Chance is its own per server.
 
 import type { Random } from '../../core/random.ts';
-import { streamOf } from '../chance.ts';
+import { exponential, streamOf } from '../chance.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Truth } from '../oracle.ts';
-import type { DisturbanceConfig, ScenarioConfig, ServersConfig } from '../scenario/schema.ts';
+import type { DisturbanceConfig, SawtoothConfig, ScenarioConfig, ServersConfig } from '../scenario/schema.ts';
 import { ANTAGONIST_STEP_MS, Antagonist } from './antagonist.ts';
 import { Reporter } from './reporter.ts';
 import { Server, type ServerHost } from './server.ts';
+
+/** Memory: what a collection leaves, of the level at which it comes; the lowest such level; how often idle memory grows. */
+const EMPTY = 0.3;
+const LEAST_TRIGGER = 0.75;
+const FILL_MS = 50;
+
+/** A disturbance that proxies know of beforehand. */
+export interface Announcement {
+  readonly slot: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  /** Share that it leaves. */
+  readonly capacity: number;
+}
 
 interface Member {
   readonly group: ServersConfig;
@@ -16,8 +30,11 @@ interface Member {
   readonly antagonist: Antagonist | null;
   /** Factor the antagonist leaves. */
   spare: number;
-  /** Disturbances under way. */
+  /** Disturbances under way, and those that agents tell of. */
   readonly under: Set<DisturbanceConfig>;
+  readonly shown: Set<DisturbanceConfig>;
+  /** Share of the memory that is in use; NaN where nothing fills it. */
+  memory: () => number;
   failing: boolean;
 }
 
@@ -26,6 +43,7 @@ export class Fleet implements Truth {
   readonly heading: Int32Array;
   readonly #members: Member[] = [];
   readonly #kernel: Kernel;
+  readonly #announced: Announcement[] = [];
 
   constructor(scenario: ScenarioConfig, seed: number, kernel: Kernel, host: ServerHost) {
     this.#kernel = kernel;
@@ -35,9 +53,11 @@ export class Fleet implements Truth {
     this.heading = new Int32Array(this.#members.length);
     this.#moods();
     this.#windows(scenario.reports.window);
-    for (const [i, disturbance] of scenario.disturbances.entries()) this.#disturb(disturbance, i, seed);
+    const endMs = scenario.warmup + scenario.measure;
+    for (const [i, disturbance] of scenario.disturbances.entries())
+      this.#disturb(disturbance, i, seed, endMs);
     for (const sawtooth of scenario.sawtooth)
-      for (const member of this.#chosen(sawtooth)) this.#sawtooth(member, sawtooth.answers, sawtooth.pause);
+      for (const member of this.#chosen(sawtooth)) this.#sawtooth(member, sawtooth, seed);
   }
 
   get size(): number {
@@ -69,6 +89,23 @@ export class Fleet implements Truth {
     return Math.max(1e-6, Math.min(server.cores, group.places ?? Number.POSITIVE_INFINITY));
   }
 
+  /** Of what is the server's own when nothing disturbs it: neighbours and disturbances, as an agent sees them. */
+  capacity(slot: number): number {
+    const { spare, shown } = this.#members[slot]!;
+    let share = spare;
+    for (const { cores, speed } of shown) share *= cores * speed;
+    return share;
+  }
+
+  memory(slot: number): number {
+    return this.#members[slot]!.memory();
+  }
+
+  /** What proxies are told in advance: the times of a server's disturbances, and what they leave. */
+  announcements(): readonly Announcement[] {
+    return this.#announced;
+  }
+
   speed(slot: number): number {
     const { server, failing } = this.#members[slot]!;
     return failing ? 0 : server.speed;
@@ -94,6 +131,8 @@ export class Fleet implements Truth {
       antagonist: options === undefined ? null : new Antagonist(options, random('antagonist')),
       spare: 1,
       under: new Set(),
+      shown: new Set(),
+      memory: () => Number.NaN,
       failing: false,
     });
   }
@@ -126,45 +165,74 @@ export class Fleet implements Truth {
     return named.slice(0, count);
   }
 
-  #disturb(disturbance: DisturbanceConfig, number: number, seed: number): void {
-    const { at, every, jitter } = disturbance;
-    for (const member of this.#chosen(disturbance)) {
-      const random = streamOf(seed, `disturbance ${number} of ${member.server.index}`);
+  #disturb(disturbance: DisturbanceConfig, number: number, seed: number, endMs: number): void {
+    const { at, every, jitter, stagger, lead, announced } = disturbance;
+    for (const [i, member] of this.#chosen(disturbance).entries()) {
+      const { index } = member.server;
+      const random = streamOf(seed, `disturbance ${number} of ${index}`);
       const begin = (planMs: number): void => {
-        const later = random.next() * jitter;
-        this.#kernel.after(planMs + later - this.#kernel.monotonicMs(), () => {
+        const startMs = planMs + random.next() * jitter;
+        const inMs = startMs - this.#kernel.monotonicMs();
+        this.#kernel.after(inMs - lead, () => member.shown.add(disturbance));
+        this.#kernel.after(inMs, () => {
           this.#hold(member, disturbance, disturbance.for);
-          if (every !== undefined) begin(planMs + every);
+          if (every !== undefined) begin(planMs + every * (disturbance.random ? exponential(random) : 1));
         });
       };
-      begin(at);
+      const firstMs = at + i * stagger;
+      begin(firstMs);
+      if (!announced) continue;
+      for (let ms = firstMs; ms < endMs; ms += every ?? Number.POSITIVE_INFINITY)
+        this.#announced.push({
+          slot: index,
+          startMs: ms,
+          endMs: ms + jitter + disturbance.for,
+          capacity: disturbance.cores * disturbance.speed,
+        });
     }
   }
 
-  /** Pauses whenever so many answers have filled the memory; each begins with a memory filled to another level. */
-  #sawtooth(member: Member, answers: number, pauseMs: number): void {
+  /** Pauses whenever so many answers have filled the memory to a level of the server's own, and begins filled anyhow. */
+  #sawtooth(member: Member, { answers, pause: pauseMs, idle }: SawtoothConfig, seed: number): void {
     const pause: DisturbanceConfig = {
       at: 0,
       for: pauseMs,
       jitter: 0,
+      stagger: 0,
+      random: false,
+      lead: 0,
+      announced: false,
       cores: 0,
       speed: 1,
       fails: false,
     };
-    let left = 1 + ((member.server.index * 0.618) % 1) * answers;
-    member.reporter.onAnswer = () => {
-      left -= 1;
-      if (left > 0) return;
-      left = answers;
+    const { index } = member.server;
+    const trigger = LEAST_TRIGGER + (1 - LEAST_TRIGGER) * streamOf(seed, `memory ${index}`).next();
+    let filled = ((index * 0.618) % 1) * answers;
+    const fill = (by: number): void => {
+      filled += by;
+      if (filled < answers) return;
+      filled = 0;
       this.#hold(member, pause, pauseMs);
     };
+    member.memory = () => trigger * (EMPTY + (1 - EMPTY) * (filled / answers));
+    member.reporter.onAnswer = () => fill(1);
+    if (idle === 0) return;
+    const kind = this.#kernel.register(() => {
+      // A heap is not filled by who stands still.
+      if (!member.under.has(pause)) fill((idle * FILL_MS) / 1000);
+      this.#kernel.schedule(FILL_MS, kind, 0, 0);
+    });
+    this.#kernel.schedule(FILL_MS, kind, 0, 0);
   }
 
   #hold(member: Member, disturbance: DisturbanceConfig, ms: number): void {
     member.under.add(disturbance);
+    member.shown.add(disturbance);
     this.#apply(member);
     this.#kernel.after(ms, () => {
       member.under.delete(disturbance);
+      member.shown.delete(disturbance);
       this.#apply(member);
     });
   }

@@ -2,9 +2,11 @@
 
 import type { Clock } from '../../core/clock.ts';
 import type { Random } from '../../core/random.ts';
+import { Standing } from '../../plan/balance/gate.ts';
 import type { Ending, LoadReport, Strategy, StrategyFactory } from '../../plan/balance/learner.ts';
 import type { Candidate, LoadView, Picker, PickRequest } from '../../plan/balance/picker.ts';
 import { LatencyBook } from '../../scoreboard/latency.ts';
+import type { ControlSite } from './control-site.ts';
 
 /** Nothing is vetoed where there are no limits. */
 const ANY: PickRequest = { key: 0, accepts: () => true };
@@ -14,9 +16,26 @@ export class ProxySite implements LoadView {
   readonly #inFlight: Int32Array;
   readonly #book: LatencyBook;
   readonly #strategy: Strategy;
+  readonly #control: ControlSite | null;
+  readonly #gated: PickRequest;
+  #request: PickRequest = ANY;
+  #admitted: Standing = Standing.open;
   #picker: Picker;
 
-  constructor(slots: number, clock: Clock, random: Random, proxies: number, factory: StrategyFactory) {
+  /** `control`: who judges the servers for this proxy; null for nobody. */
+  constructor(
+    slots: number,
+    clock: Clock,
+    random: Random,
+    proxies: number,
+    factory: StrategyFactory,
+    control: ControlSite | null,
+  ) {
+    this.#control = control;
+    this.#gated = {
+      key: 0,
+      accepts: slot => control!.standing(slot) <= this.#admitted && this.#request.accepts(slot),
+    };
     this.#clock = clock;
     this.#inFlight = new Int32Array(slots);
     this.#book = new LatencyBook(slots);
@@ -39,16 +58,31 @@ export class ProxySite implements LoadView {
   /** The slot that takes the request; -1 when there is none. */
   place(request: PickRequest = ANY): number {
     this.#book.tick(this.#clock.monotonicMs());
-    const slot = this.#picker.pick(request);
+    const slot = this.#pick(request);
     if (slot < 0) return -1;
     this.#inFlight[slot]! += 1;
+    this.#control?.started(slot);
     this.#strategy.learner?.started(slot);
+    return slot;
+  }
+
+  /** Open ones before those of last resort, those before shut ones. */
+  #pick(request: PickRequest): number {
+    if (this.#control === null) return this.#picker.pick(request);
+    this.#request = request;
+    let slot = -1;
+    for (const admitted of [Standing.open, Standing.lastResort, Standing.shut]) {
+      if (slot >= 0) break;
+      this.#admitted = admitted;
+      slot = this.#picker.pick(this.#gated);
+    }
     return slot;
   }
 
   /** `report` null when there was none. */
   settle(slot: number, ending: Ending, latencyMs: number, report: LoadReport | null): void {
     this.#inFlight[slot]! -= 1;
+    this.#control?.ended(slot, latencyMs);
     const nowMs = this.#clock.monotonicMs();
     if (ending === 'success') this.#book.succeeded(slot, latencyMs, nowMs);
     else if (ending === 'failure') this.#book.failed(slot, latencyMs, nowMs);

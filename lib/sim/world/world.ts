@@ -11,7 +11,9 @@ import { streamOf } from '../chance.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import type { Truth } from '../oracle.ts';
 import type { LimitsConfig, ScenarioConfig } from '../scenario/schema.ts';
+import { startAgents } from './agents.ts';
 import { Arrivals } from './arrivals.ts';
+import { ControlSite } from './control-site.ts';
 import { Deadlines } from './deadlines.ts';
 import { Door } from './door.ts';
 import { Fleet } from './fleet.ts';
@@ -26,6 +28,7 @@ export interface WorldOptions {
   /** Arrivals, before steps. */
   readonly ratePerMs: number;
   readonly policy: (truth: Truth) => StrategyFactory;
+  readonly gate?: 'present' | 'foreseen' | undefined;
   /** Of each proxy; everything is sent at once without. */
   readonly limits?: LimitsConfig | undefined;
   /** Hears of every good answer: when, after how long, and the limit in force at its server, 0 for none. */
@@ -58,7 +61,7 @@ export class World {
   readonly #report: LoadReport = { ...NOTHING };
   readonly #kinds;
 
-  constructor({ scenario, seed, proxies, ratePerMs, policy, limits, answered }: WorldOptions) {
+  constructor({ scenario, seed, proxies, ratePerMs, policy, gate, limits, answered }: WorldOptions) {
     const kernel = this.#kernel;
     this.#scenario = scenario;
     this.#arrivals = new Arrivals(scenario, ratePerMs, proxies, seed);
@@ -72,9 +75,19 @@ export class World {
     });
     const factory = policy(this.#fleet);
     const slots = this.#fleet.size;
+    const { agent } = scenario;
+    const sites =
+      agent === undefined || gate === undefined
+        ? []
+        : Array.from(
+            { length: proxies },
+            () => new ControlSite(slots, kernel, gate === 'foreseen', this.#fleet.announcements()),
+          );
+    if (agent !== undefined && sites.length > 0) startAgents(agent, this.#fleet, sites, seed, kernel);
     this.#proxies = Array.from(
       { length: proxies },
-      (_, i) => new ProxySite(slots, kernel, streamOf(seed, `policy ${i}`), proxies, factory),
+      (_, i) =>
+        new ProxySite(slots, kernel, streamOf(seed, `policy ${i}`), proxies, factory, sites[i] ?? null),
     );
     this.#answered = answered ?? (() => {});
     if (limits !== undefined)

@@ -1,0 +1,72 @@
+// What came at this phase of the last two periods: the worst load soon, for decisions that must not be late.
+//
+// A forecast proper is a mean, blurred by when exactly a job begins; the ensemble gives way to it only after many periods. A
+// gate rather asks: did it get bad about now, the last two times? Both must say so, lest one accident be taken for a habit.
+
+import { MAX_PERIOD_BINS, PeriodFinder } from './period-finder.ts';
+
+const BIN_MS = 1_000;
+const KEPT_BINS = 3 * MAX_PERIOD_BINS;
+/** Jobs are early and late by about this. */
+const SLACK_BINS = 1;
+/** Of the slow average that deviations are measured from. */
+const AVERAGE_BINS = 300;
+
+export class Recurrence {
+  readonly #finder = new PeriodFinder();
+  readonly #loads = new Float32Array(KEPT_BINS).fill(Number.NaN);
+  #first = Number.NaN;
+  #bin = Number.NaN;
+  #sum = 0;
+  #count = 0;
+  #last = 0;
+  #average = 0;
+  #averaged = 0;
+
+  /** 0 while none is found. */
+  get periodMs(): number {
+    return this.#finder.period * BIN_MS;
+  }
+
+  /** `measuredMs` rises; what is older than the newest is passed over. */
+  observe(load: number, measuredMs: number): void {
+    if (!(load >= 0) || !Number.isFinite(measuredMs)) return;
+    const bin = Math.floor(measuredMs / BIN_MS);
+    if (Number.isNaN(this.#bin)) {
+      this.#bin = bin;
+      this.#first = bin;
+    }
+    if (bin < this.#bin) return;
+    if (bin - this.#bin > KEPT_BINS) this.#bin = bin - KEPT_BINS;
+    for (; this.#bin < bin; this.#bin++) this.#close();
+    this.#sum += load;
+    this.#count += 1;
+  }
+
+  /** Highest load that both of the last two periods had at the phases from `fromMs` to `toMs`; NaN when no period is known. */
+  worst(fromMs: number, toMs: number): number {
+    const { period } = this.#finder;
+    if (period === 0) return Number.NaN;
+    return Math.min(this.#highest(fromMs, toMs, period), this.#highest(fromMs, toMs, 2 * period));
+  }
+
+  #highest(fromMs: number, toMs: number, agoBins: number): number {
+    let highest = 0;
+    const last = Math.ceil(toMs / BIN_MS - agoBins) + SLACK_BINS;
+    for (let bin = Math.floor(fromMs / BIN_MS - agoBins) - SLACK_BINS; bin < last; bin++)
+      if (bin >= this.#first && bin < this.#bin && bin > this.#bin - KEPT_BINS)
+        highest = Math.max(highest, this.#loads[bin % KEPT_BINS]!);
+    return highest;
+  }
+
+  /** A bin without a measurement is as the one before. */
+  #close(): void {
+    if (this.#count > 0) this.#last = this.#sum / this.#count;
+    this.#sum = 0;
+    this.#count = 0;
+    this.#loads[this.#bin % KEPT_BINS] = this.#last;
+    this.#averaged = Math.min(AVERAGE_BINS, this.#averaged + 1);
+    this.#average += (this.#last - this.#average) / this.#averaged;
+    this.#finder.add(this.#last - this.#average);
+  }
+}
