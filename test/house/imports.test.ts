@@ -17,6 +17,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['core', 'types:config', 'types:orders', 'scoreboard'],
   data: ['core', 'types:config', 'types:orders', 'scoreboard', 'types:telemetry', 'plan'],
   control: ['core', 'config', 'orders', 'scoreboard', 'plan', 'types:telemetry'],
+  agent: ['core'],
   supervise: ['core', 'types:orders', 'types:config'],
   // A world runs the very classes of the proxy; of the scoreboard it needs the latency estimate alone.
   sim: ['core', 'config', 'plan', 'scoreboard'],
@@ -34,8 +35,8 @@ const ONLY: readonly (readonly [RegExp, RegExp])[] = [
   [/^yaml$/, /^(config|control\/backend)\//],
   [/^commander$/, /^cli\//],
   [/^node:sqlite$/, /^control\/store\//],
-  [/^node:https?$/, /^(data\/(http1|listener|websocket|upstream)|control|cli)\//],
-  [/^node:http2$/, /^(data\/(http2|upstream)|control)\//],
+  [/^node:https?$/, /^(data\/(http1|listener|websocket|upstream)|control|cli|agent)\//],
+  [/^node:http2$/, /^(data\/(http2|upstream)|control|agent)\//],
 ];
 
 function sources(folder: string): string[] {
