@@ -3,16 +3,8 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, exitCodeHelp } from '../core/exit-codes.ts';
 import { VERSION } from '../version.ts';
-
-<<<<<<< HEAD
-
-import { addAnnounce } from './commands/announce.ts';
-
-=======
-
 import { addAgent } from './commands/agent.ts';
-
->>>>>>> 582b918 (Say how busy a backend's machine is: leaseway agent)
+import { addAnnounce } from './commands/announce.ts';
 
 import { addCompletion } from './commands/completion.ts';
 import { addConnections } from './commands/connections.ts';
@@ -47,13 +39,10 @@ const COMMANDS = [
   addUndrain,
   addUpgrade,
   addConnections,
-<<<<<<< HEAD
   addForecast,
   addAnnounce,
   addExplain,
-=======
   addAgent,
->>>>>>> 582b918 (Say how busy a backend's machine is: leaseway agent)
   addSimulate,
   addSchema,
   addCompletion,
