@@ -1,8 +1,10 @@
 // Runs a scenario and prints what came of it, or what is wrong with its file.
 
+import { writeFile } from 'node:fs/promises';
 import { formatProblem, summarize } from '../config/problem.ts';
 import { EXIT, type ExitCode } from '../core/exit-codes.ts';
 import { compare } from '../sim/compare.ts';
+import { htmlReport } from '../sim/html-report.ts';
 import { blocksOf, rowsOf } from '../sim/report.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import type { CliIo } from './io.ts';
@@ -15,6 +17,8 @@ export interface SimulateOptions {
   readonly seeds: number | undefined;
   readonly json: boolean;
   readonly progress: boolean;
+  /** File for a page with plots. */
+  readonly report: string | undefined;
   readonly io: CliIo;
 }
 
@@ -27,6 +31,7 @@ export async function simulate({
   seeds,
   json,
   progress,
+  report,
   io,
 }: SimulateOptions): Promise<ExitCode> {
   const loaded = await loadScenario(path);
@@ -56,12 +61,20 @@ export async function simulate({
     (_run, _figures, finished, of) => done(finished, of),
   );
   const rows = rowsOf(name, scenario, series);
+  const blocks = blocksOf(scenario, series, rows);
+  if (report !== undefined) {
+    const failed = await writeFile(report, htmlReport(name, scenario, series, blocks)).catch((e: Error) => e);
+    if (failed instanceof Error) {
+      io.err.write(`${report} was not written: ${failed.message}\n`);
+      return EXIT.usage;
+    }
+  }
   if (json) {
     io.out.write(jsonText(rows));
     return EXIT.ok;
   }
   io.out.write(`${scenario.describe}\n`);
-  for (const { title, columns, lines, goals } of blocksOf(scenario, series, rows)) {
+  for (const { title, columns, lines, goals } of blocks) {
     io.out.write(`\n${painted(title, 'bold', io.color)}\n`);
     io.out.write(
       table(

@@ -7,6 +7,8 @@ import { World } from './world/world.ts';
 
 /** Of one run; latencies in ms, shares of all requests. */
 export interface RunFigures {
+  /** Quantiles at CURVE. */
+  readonly curve: readonly number[];
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
@@ -36,6 +38,10 @@ export interface Setting {
 export const settingsOf = ({ load, rate, proxies }: ScenarioConfig): Setting[] =>
   proxies.flatMap(count => (load ?? rate ?? []).map(level => ({ load: level, proxies: count })));
 
+/** Arrivals that a setting's load means, before steps. */
+export const ratePerMsOf = (scenario: ScenarioConfig, load: number): number =>
+  scenario.rate === undefined ? load * clusterRatePerMs(scenario) : load / 1000;
+
 export function runOnce(
   scenario: ScenarioConfig,
   policy: PolicyConfig,
@@ -43,7 +49,7 @@ export function runOnce(
   seed: number,
 ): RunFigures {
   const options: Exclude<PolicyConfig, string> = typeof policy === 'string' ? { policy } : policy;
-  const ratePerMs = scenario.rate === undefined ? load * clusterRatePerMs(scenario) : load / 1000;
+  const ratePerMs = ratePerMsOf(scenario, load);
   const world = new World({
     scenario,
     seed,

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { EXIT } from '../../lib/core/exit-codes.ts';
@@ -40,6 +40,32 @@ t.test('simulate --json gives rows with the runs behind them, the same each time
   t.match(row, { unit: 'ms', goal: null, sense: 'lower', baseline: null, runs: [Number, Number] });
   t.ok(rows.some(one => one.baseline === 'round_robin' && one.goal === 1 && one.unit === 'ratio'));
   t.equal((await runCli(['simulate', file, '--json', '--seeds', '2'])).out, out);
+});
+
+t.test('simulate --report writes one page that needs nothing else', async t => {
+  const folder = t.testdir({ 'two.yaml': SCENARIO });
+  const page = join(folder, 'two.html');
+  const { code, err } = await runCli([
+    'simulate',
+    join(folder, 'two.yaml'),
+    '--seeds',
+    '2',
+    '--report',
+    page,
+  ]);
+  t.equal(code, EXIT.ok, err);
+  const html = readFileSync(page, 'utf8');
+  t.match(html, /<svg[\s\S]*Latency by quantile[\s\S]*forecast/);
+  t.notMatch(html, /(src|href)=|<script|NaN|Infinity/);
+  for (const title of ['round_robin', 'oracle']) t.ok(html.includes(`</i>${title}</span>`));
+  const nowhere = await runCli([
+    'simulate',
+    join(folder, 'two.yaml'),
+    '--report',
+    join(folder, 'no', 'page'),
+  ]);
+  t.equal(nowhere.code, EXIT.usage);
+  t.match(nowhere.err, /was not written/);
 });
 
 t.test('a scenario that is wrong or not there is told with its place', async t => {

@@ -10,6 +10,7 @@ interface SimulateFlags {
   readonly seeds?: string;
   readonly json?: boolean;
   readonly progress?: boolean;
+  readonly report?: string;
 }
 
 const MOST_SEEDS = 1_000;
@@ -21,12 +22,13 @@ export const addSimulate = (program: Command, { io, finish }: CommandContext): C
     .argument('<scenario>', 'YAML file; config/scenarios has some')
     .option('--seeds <n>', 'runs of each policy, instead of what the scenario says')
     .option('--json', 'print JSON: one row a figure')
+    .option('--report <file>', 'write a page with tables and plots')
     .option('--progress', 'show on stderr how far it is')
-    .action(async (path: string, { seeds, json = false, progress = false }: SimulateFlags) => {
+    .action(async (path: string, { seeds, json = false, progress = false, report }: SimulateFlags) => {
       const count = seeds === undefined ? undefined : Number(seeds);
       if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= MOST_SEEDS))
         throw new CliFailure(EXIT.usage, `--seeds ${seeds}`, `give a whole number from 1 to ${MOST_SEEDS}`);
       const { simulate } = await import('../simulate.ts');
       const name = basename(path).replace(/\.ya?ml$/, '');
-      finish(await simulate({ path, name, seeds: count, json, progress, io }));
+      finish(await simulate({ path, name, seeds: count, json, progress, report, io }));
     });

@@ -2,7 +2,12 @@
 
 const INITIAL = 65_536;
 
+/** Quantiles of the distribution that reports plot. */
+export const CURVE = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999];
+
 export interface Quantiles {
+  /** At CURVE. */
+  readonly curve: readonly number[];
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
@@ -54,6 +59,6 @@ export class Tally {
   quantiles(): Quantiles {
     const sorted = this.#latencies.subarray(0, this.#count).sort();
     const at = (share: number): number => sorted[Math.ceil(share * this.#count) - 1] ?? Number.NaN;
-    return { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999) };
+    return { curve: CURVE.map(at), p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999) };
   }
 }
