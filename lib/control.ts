@@ -1,6 +1,7 @@
 // The control thread: reads the configuration, knows the backends, keeps the board, answers operators. Wires, decides nothing.
 
 import { closeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { resolve } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadConfig } from './config/load.ts';
@@ -209,6 +210,7 @@ async function main(): Promise<void> {
   port.off('message', keep);
   port.on('message', onCommand);
   for (const command of waiting) onCommand(command);
+  flushCompileCache();
 }
 
 /** In a takeover the port comes free when the process that is replaced has gone; until then that one answers. */

@@ -1,6 +1,6 @@
 // The main thread: starts the control thread and the workers, watches them, starts them again, and ends or hands over the process.
 
-import { MessageChannel } from 'node:worker_threads';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { ProxyConfig } from './config/proxy.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { LeasewayError, messageOf } from './core/errors.ts';
@@ -11,7 +11,9 @@ import type { ControlCommand, ControlNotice, ListeningSocket, TlsTexts } from '.
 import { createScoreboard, type Scoreboard } from './scoreboard/layout.ts';
 import { HeartbeatReader, releaseRow } from './scoreboard/supervise.ts';
 import { type BackoffState, died, started } from './supervise/backoff.ts';
+import { keepCode } from './supervise/code-cache.ts';
 import { ControlThread } from './supervise/control-thread.ts';
+import { Crew } from './supervise/crew.ts';
 import {
   announceFailure,
   announceReady,
@@ -20,10 +22,10 @@ import {
   spawnSuccessor,
 } from './supervise/handover.ts';
 import { endProcess, type SupervisorOptions } from './supervise/options.ts';
-import { drainShare, shareOf, workersFor } from './supervise/shares.ts';
+import { drainShare, workersFor } from './supervise/shares.ts';
 import { Tenure } from './supervise/tenure.ts';
 import { Watchdog } from './supervise/watchdog.ts';
-import { socketsOf, WorkerThread } from './supervise/worker-thread.ts';
+import { WorkerThread } from './supervise/worker-thread.ts';
 import { createLog } from './telemetry/log.ts';
 
 const READY_WITHIN_MS = 30_000;
@@ -54,13 +56,8 @@ class Supervisor {
   #controlBackoff: BackoffState | undefined;
   #admin: ListeningSocket | null = null;
 
-  readonly #workers = new Map<number, WorkerThread>();
-  readonly #ready = new Set<number>();
-  readonly #workerBackoff = new Map<number, BackoffState>();
-  readonly #ports: Record<string, number> = {};
-  #count = 0;
+  #crew: Crew | null = null;
   #serving = false;
-  #sockets: readonly ListeningSocket[] = [];
 
   readonly #watchdog: Watchdog<ControlThread | WorkerThread>;
   #leaving: 'no' | 'draining' | 'stopping' = 'no';
@@ -96,7 +93,7 @@ class Supervisor {
     this.#leaving = 'stopping';
     clearInterval(alive);
     for (const [name, act] of signals) process.off(name, act);
-    await Promise.all([...this.#workers.values(), this.#control].map(thread => thread?.terminate()));
+    await Promise.all([this.#crew?.endAll(), this.#control?.terminate()]);
     this.#tenure?.[Symbol.dispose]();
     if (this.#examplesPid !== null) endProcess(this.#examplesPid);
     return code;
@@ -133,7 +130,7 @@ class Supervisor {
     );
     this.#control = control;
     if (this.#heartbeat !== null) this.#watchdog.born(control, () => this.#heartbeat!.controlAgeMs());
-    for (const worker of this.#workers.values()) this.#introduce(worker);
+    this.#crew?.introduceAll();
     if (this.#serving) this.#announceServing();
   }
 
@@ -176,13 +173,14 @@ class Supervisor {
       const running = error instanceof LeasewayError && error.code === 'ALREADY_RUNNING';
       return this.#fail(`leaseway: ${messageOf(error)}`, running ? EXIT.refused : EXIT.failed);
     }
-    this.#count = workersFor(config, this.#options.workers);
-    this.#board = createScoreboard({ workers: this.#count, slots: config.max_backends });
+    keepCode(this.#stateDir, process.env, this.#log);
+    const count = workersFor(config, this.#options.workers);
+    this.#board = createScoreboard({ workers: count, slots: config.max_backends });
     this.#tellControl({ kind: 'board', board: this.#board, stateDir: this.#stateDir });
     this.#heartbeat = new HeartbeatReader(this.#board, this.#clock);
     this.#watchdog.born(this.#control!, () => this.#heartbeat!.controlAgeMs());
-    // The first worker alone: what it binds for port 0 is what the others must bind too.
-    this.#startWorker(0);
+    this.#crew = this.#assemble(this.#board, count);
+    this.#crew.begin();
   }
 
   /** We cannot begin: said to the operator here and, where we were to succeed another process, to the operator there. */
@@ -217,50 +215,51 @@ class Supervisor {
 
   // ── workers ────────────────────────────────────────────────────────────────────────────────────────────
 
-  #startWorker(row: number): void {
-    this.#workerBackoff.set(row, started(this.#workerBackoff.get(row), this.#clock.monotonicMs()));
-    // Each inherited socket goes to one worker, all sockets to some worker: a queue nobody accepts from would strand clients.
-    const inherited = this.#serving ? [] : shareOf(this.#inherited?.sockets ?? [], row, this.#count);
-    // The first bind finds out whether somebody else has the port; the sockets that share it would not.
-    const exclusive = row === 0 && !this.#serving && this.#inherited === null && !this.#options.takeover;
-    const worker = new WorkerThread(
-      { board: this.#board!, row, workers: this.#count, inherited, ports: { ...this.#ports }, exclusive },
+  #assemble(board: Scoreboard, count: number): Crew {
+    return new Crew(
       {
-        ready: sockets => this.#onWorkerReady(row, sockets),
+        ...{ board, count, clock: this.#clock },
+        inherited: this.#inherited?.sockets ?? [],
+        exclusive: this.#inherited === null && !this.#options.takeover,
+      },
+      {
+        born: worker => this.#watchdog.born(worker, () => this.#heartbeat!.workerAgeMs(worker.row)),
+        gone: worker => {
+          this.#watchdog.gone(worker);
+          releaseRow(board, worker.row);
+          this.#tellControl({ kind: 'worker-gone', row: worker.row });
+        },
+        introduce: row => this.#introduce(row),
+        ready: () => this.#announceIfServing(),
         listenFailed: (address, error) => this.#onListenFailed(address, error),
-        drained: cut => this.#onDrained(row, cut),
-        exited: reason => this.#onWorkerExit(worker, reason),
+        drained: (row, cut) => this.#onDrained(row, cut),
+        died: (row, reason, inMs) =>
+          this.#log.error('a worker died; its connections are lost, starting it again', {
+            worker: row,
+            ...{ reason, inMs },
+          }),
+        empty: () => this.#stop(),
       },
     );
-    this.#workers.set(row, worker);
-    this.#watchdog.born(worker, () => this.#heartbeat!.workerAgeMs(row));
-    this.#introduce(worker);
   }
 
-  #introduce(worker: WorkerThread): void {
-    if (this.#control === null) return;
+  #introduce(row: number): MessagePort | null {
+    if (this.#control === null) return null;
     const { port1, port2 } = new MessageChannel();
-    this.#control.send({ kind: 'worker', row: worker.row, port: port1 }, [port1]);
-    worker.connect(port2);
-  }
-
-  #onWorkerReady(row: number, sockets: readonly ListeningSocket[]): void {
-    for (const socket of sockets) this.#ports[socket.address] ??= socket.port;
-    this.#ready.add(row);
-    if (row === 0 && !this.#serving)
-      for (let other = 1; other < this.#count; other++) this.#startWorker(other);
-    if (this.#sockets.length === 0) this.#sockets = sockets;
-    this.#announceIfServing();
+    this.#control.send({ kind: 'worker', row, port: port1 }, [port1]);
+    return port2;
   }
 
   #announceIfServing(): void {
     // In a takeover the admin port is the old process's until that is gone.
     const admin = this.#admin !== null || this.#options.takeover;
-    if (this.#serving || !admin || this.#count === 0 || this.#ready.size < this.#count) return;
+    const crew = this.#crew;
+    if (this.#serving || !admin || crew === null || !crew.isReady) return;
     this.#serving = true;
+    crew.settle();
     this.#announceServing();
-    for (const { address, port } of this.#sockets)
-      this.#log.info('listening', { address, port, workers: this.#count });
+    for (const { address, port } of crew.addresses)
+      this.#log.info('listening', { address, port, workers: crew.count });
     try {
       if (this.#inherited !== null) {
         this.#tenure!.succeed(this.#inherited.fromPid);
@@ -269,13 +268,13 @@ class Supervisor {
     } catch (error) {
       return this.#fail(`leaseway: ${messageOf(error)}`, EXIT.refused);
     }
-    this.#options.onServing?.(this.#sockets, this.#admin, this.#config!);
+    this.#options.onServing?.(crew.addresses, this.#admin, this.#config!);
   }
 
   #announceServing(): void {
     this.#tellControl({
       kind: 'serving',
-      addresses: this.#sockets.map(({ address, port }) => ({ address, port })),
+      addresses: this.#crew!.addresses.map(({ address, port }) => ({ address, port })),
     });
   }
 
@@ -285,26 +284,6 @@ class Supervisor {
     }
     this.#log.error('cannot listen', { address, reason: error });
     this.#tellControl({ kind: 'listen-failed', address, error });
-  }
-
-  #onWorkerExit(worker: WorkerThread, reason: string): void {
-    const { row } = worker;
-    this.#watchdog.gone(worker);
-    this.#workers.delete(row);
-    this.#ready.delete(row);
-    releaseRow(this.#board!, row);
-    this.#tellControl({ kind: 'worker-gone', row });
-    if (this.#leaving !== 'no') return this.#stopIfDrained();
-    const backoff = died(this.#workerBackoff.get(row)!, this.#clock.monotonicMs());
-    this.#workerBackoff.set(row, backoff);
-    this.#log.error('a worker died; its connections are lost, starting it again', {
-      worker: row,
-      reason,
-      inMs: backoff.delayMs,
-    });
-    this.#clock.after(backoff.delayMs, () => {
-      if (this.#leaving === 'no') this.#startWorker(row);
-    });
   }
 
   /** Ends threads that hang; their exit then starts them again. */
@@ -333,7 +312,7 @@ class Supervisor {
     try {
       const { pid } = await spawnSuccessor(
         {
-          sockets: await socketsOf(this.#workers, this.#clock),
+          sockets: await this.#crew!.sockets(),
           admin: this.#admin,
           examplesPid: this.#examplesPid,
         },
@@ -369,21 +348,16 @@ class Supervisor {
   #drain(successor: boolean): void {
     if (this.#leaving !== 'no') return;
     const { shutdown } = this.#config!;
-    const share = drainShare(shutdown, this.#count, successor);
     this.#leaving = 'draining';
     this.#tellControl({ kind: 'draining', successor });
-    for (const worker of this.#workers.values()) worker.drain(share);
     this.#clock.after(shutdown.deadline + STOP_WITHIN_MS, () => this.#stop());
-    this.#stopIfDrained();
+    if (this.#crew === null) return this.#stop();
+    this.#crew.drain(drainShare(shutdown, this.#crew.count, successor));
   }
 
   #onDrained(row: number, cut: number): void {
     if (cut > 0) this.#log.warn('the deadline came: connections were cut', { worker: row, connections: cut });
-    this.#workers.get(row)?.terminate();
-  }
-
-  #stopIfDrained(): void {
-    if (this.#workers.size === 0) this.#stop();
+    this.#crew?.end(row);
   }
 
   #stop(): void {

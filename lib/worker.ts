@@ -1,5 +1,6 @@
 // A data-plane thread: serves by the snapshot it has, whatever becomes of the control plane. Wires, decides nothing.
 
+import { flushCompileCache } from 'node:module';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from './core/clock.ts';
 import { messageOf } from './core/errors.ts';
@@ -23,6 +24,9 @@ const supervisor = parentPort!;
 const notify = (notice: WorkerNotice): void => supervisor.postMessage(notice);
 const clock = systemClock;
 const BEAT_MS = 250;
+
+// Now, while nobody waits for this thread: whoever starts next finds the code compiled. Nothing is written where all was found.
+flushCompileCache();
 
 const { ledger, clients, decisions } = attachWorker(birth.board, birth.row);
 const spans = new SpanSender(clock, ledger);

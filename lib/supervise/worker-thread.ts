@@ -65,16 +65,3 @@ export class WorkerThread {
     return this.#thread.terminate();
   }
 }
-
-/** A worker that does not tell its sockets by then hangs; an upgrade goes on without it. */
-const SOCKETS_WITHIN_MS = 2_000;
-
-/** A worker that died since it answered has taken its descriptors along: only those of the living count. */
-export async function socketsOf(
-  workers: ReadonlyMap<number, WorkerThread>,
-  clock: Clock,
-): Promise<readonly ListeningSocket[]> {
-  const asked = [...workers.values()];
-  const answers = await Promise.all(asked.map(worker => worker.sockets(clock, SOCKETS_WITHIN_MS)));
-  return answers.flatMap((sockets, i) => (workers.get(asked[i]!.row) === asked[i] ? sockets : []));
-}
