@@ -23,6 +23,8 @@ export interface RunFigures {
   readonly probes: number;
   /** Requests in flight at the fullest server over the mean, averaged over time. */
   readonly spread: number;
+  /** Share of the backends that a proxy keeps connections to. */
+  readonly pool: number;
   readonly mostInFlight: number;
   readonly requests: number;
   readonly events: number;
@@ -56,6 +58,7 @@ export function runOnce(
     proxies,
     ratePerMs,
     gate: options.gate,
+    pool: options.pool,
     limits: options.limits,
     policy: truth => buildPolicy(options.policy, options, truth),
   });
@@ -70,6 +73,7 @@ export function runOnce(
     goodput: (tally.good * 1000) / scenario.measure,
     probes: tally.probes / requests,
     spread: tally.spread,
+    pool: tally.pool,
     mostInFlight: tally.mostInFlight,
     requests: tally.requests,
     events: world.events,

@@ -22,7 +22,7 @@ export interface PoolOptions {
   readonly step: number;
 }
 
-const POOL_DEFAULTS: PoolOptions = { target: 0.65, least: 3, holdMs: 30_000, step: 0.1 };
+const POOL_DEFAULTS: PoolOptions = { target: 0.65, least: 3, holdMs: 20_000, step: 0.2 };
 
 export interface PoolChange {
   readonly joined: readonly string[];

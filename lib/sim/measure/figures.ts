@@ -20,6 +20,7 @@ export const FIGURES = {
   slow: { title: 'SLOW', unit: '%', sense: 'lower', of: run => run.slow * 100 },
   goodput: { title: 'GOODPUT', unit: '/s', sense: 'higher', of: run => run.goodput },
   probes: { title: 'PROBES', unit: 'per request', sense: 'lower', of: run => run.probes },
+  pool: { title: 'POOL', unit: '%', sense: 'lower', of: run => run.pool * 100 },
   spread: { title: 'MAX/MEAN', unit: 'ratio', sense: 'lower', of: run => run.spread },
 } as const satisfies Record<string, FigureKind>;
 

@@ -39,6 +39,8 @@ const Policy = z.union(
        * events and learnt memory levels as well. Needs `agent`.
        */
       gate: z.enum(['present', 'foreseen']).optional(),
+      /** Work goes to as many backends as demand needs, to the same ones by each proxy. */
+      pool: z.boolean().optional(),
       /** Candidates compared: ect. */
       choices: z.int().min(1).max(64).optional(),
       /** Without it everything is sent at once. */

@@ -7,6 +7,7 @@ import type { Ending, LoadReport, Strategy, StrategyFactory } from '../../plan/b
 import type { Candidate, LoadView, Picker, PickRequest } from '../../plan/balance/picker.ts';
 import { LatencyBook } from '../../scoreboard/latency.ts';
 import type { ControlSite } from './control-site.ts';
+import type { PoolSite } from './pool-site.ts';
 
 /** Nothing is vetoed where there are no limits. */
 const ANY: PickRequest = { key: 0, accepts: () => true };
@@ -17,6 +18,8 @@ export class ProxySite implements LoadView {
   readonly #book: LatencyBook;
   readonly #strategy: Strategy;
   readonly #control: ControlSite | null;
+  readonly #pool: PoolSite | null;
+  #candidates: readonly Candidate[] = [];
   readonly #gated: PickRequest;
   #request: PickRequest = ANY;
   #admitted: Standing = Standing.open;
@@ -30,8 +33,10 @@ export class ProxySite implements LoadView {
     proxies: number,
     factory: StrategyFactory,
     control: ControlSite | null,
+    pool: PoolSite | null,
   ) {
     this.#control = control;
+    this.#pool = pool;
     this.#gated = {
       key: 0,
       accepts: slot => control!.standing(slot) <= this.#admitted && this.#request.accepts(slot),
@@ -52,7 +57,20 @@ export class ProxySite implements LoadView {
   }
 
   candidates(candidates: readonly Candidate[]): void {
+    this.#candidates = candidates;
     this.#picker = this.#strategy.picker(candidates);
+    this.resize();
+  }
+
+  /** The pool follows demand, where there is one. */
+  resize(): void {
+    const members = this.#pool?.decide(this.#candidates, this.#clock.monotonicMs()) ?? null;
+    if (members !== null) this.#picker = this.#strategy.picker(members);
+  }
+
+  /** Share of the backends that this proxy keeps connections to. */
+  get poolShare(): number {
+    return this.#pool?.share ?? 1;
   }
 
   /** The slot that takes the request; -1 when there is none. */
@@ -86,6 +104,7 @@ export class ProxySite implements LoadView {
     const nowMs = this.#clock.monotonicMs();
     if (ending === 'success') this.#book.succeeded(slot, latencyMs, nowMs);
     else if (ending === 'failure') this.#book.failed(slot, latencyMs, nowMs);
+    if (report !== null) this.#pool?.heard(slot, report.utilization);
     const { learner } = this.#strategy;
     if (learner === null) return;
     if (report !== null) learner.reported(slot, report);

@@ -26,6 +26,8 @@ export class Tally {
   #count = 0;
   #spread = 0;
   #looks = 0;
+  #pool = 0;
+  #lookedAt = 0;
   #most = 0;
 
   /** What came after the warm-up and got this far. */
@@ -39,11 +41,18 @@ export class Tally {
   }
 
   /** Requests in flight per server, of the fullest and on average. */
-  looked(most: number, mean: number): void {
+  looked(most: number, mean: number, pool: number): void {
+    this.#pool += pool;
+    this.#lookedAt += 1;
     this.#most = Math.max(this.#most, most);
     if (mean <= 0) return;
     this.#spread += most / mean;
     this.#looks += 1;
+  }
+
+  /** Share of the backends that a proxy keeps connections to, averaged over time. */
+  get pool(): number {
+    return this.#lookedAt === 0 ? 1 : this.#pool / this.#lookedAt;
   }
 
   /** Fullest server over the mean, averaged over time. */

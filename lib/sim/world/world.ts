@@ -17,6 +17,7 @@ import { ControlSite } from './control-site.ts';
 import { Deadlines } from './deadlines.ts';
 import { Door } from './door.ts';
 import { Fleet } from './fleet.ts';
+import { POOL_TICK_MS, PoolSite } from './pool-site.ts';
 import { ProxySite } from './proxy-site.ts';
 import { Place, RequestTable } from './request-table.ts';
 import { Tally } from './tally.ts';
@@ -28,6 +29,8 @@ export interface WorldOptions {
   /** Arrivals, before steps. */
   readonly ratePerMs: number;
   readonly policy: (truth: Truth) => StrategyFactory;
+  /** Each proxy has a pool by demand. */
+  readonly pool?: boolean | undefined;
   readonly gate?: 'present' | 'foreseen' | undefined;
   /** Of each proxy; everything is sent at once without. */
   readonly limits?: LimitsConfig | undefined;
@@ -61,7 +64,7 @@ export class World {
   readonly #report: LoadReport = { ...NOTHING };
   readonly #kinds;
 
-  constructor({ scenario, seed, proxies, ratePerMs, policy, gate, limits, answered }: WorldOptions) {
+  constructor({ scenario, seed, proxies, ratePerMs, policy, gate, pool, limits, answered }: WorldOptions) {
     const kernel = this.#kernel;
     this.#scenario = scenario;
     this.#arrivals = new Arrivals(scenario, ratePerMs, proxies, seed);
@@ -87,7 +90,15 @@ export class World {
     this.#proxies = Array.from(
       { length: proxies },
       (_, i) =>
-        new ProxySite(slots, kernel, streamOf(seed, `policy ${i}`), proxies, factory, sites[i] ?? null),
+        new ProxySite(
+          slots,
+          kernel,
+          streamOf(seed, `policy ${i}`),
+          proxies,
+          factory,
+          sites[i] ?? null,
+          pool === true ? new PoolSite(`proxy ${i}`, slots) : null,
+        ),
     );
     this.#answered = answered ?? (() => {});
     if (limits !== undefined)
@@ -109,6 +120,10 @@ export class World {
       probed: kernel.register(row => this.#probed(row)),
       join: kernel.register(() => this.#join()),
       look: kernel.register(() => this.#look()),
+      resize: kernel.register(() => {
+        for (const proxy of this.#proxies) proxy.resize();
+        kernel.schedule(POOL_TICK_MS, this.#kinds.resize, 0, 0);
+      }),
     };
     this.#deadlines = new Deadlines(kernel, scenario.deadline, (row, generation) =>
       this.#atDeadline(row, generation),
@@ -118,6 +133,7 @@ export class World {
     for (const atMs of joins) if (atMs > 0) kernel.schedule(atMs, this.#kinds.join, 0, 0);
     kernel.schedule(this.#arrivals.gapMs(0), this.#kinds.arrive, 0, 0);
     kernel.schedule(scenario.warmup, this.#kinds.look, 0, 0);
+    if (pool === true) kernel.schedule(POOL_TICK_MS, this.#kinds.resize, 0, 0);
   }
 
   get events(): number {
@@ -164,7 +180,8 @@ export class World {
       most = Math.max(most, present);
       sum += present;
     }
-    this.#tally.looked(most, sum / this.#fleet.size);
+    const pool = this.#proxies.reduce((all, { poolShare }) => all + poolShare, 0) / this.#proxies.length;
+    this.#tally.looked(most, sum / this.#fleet.size, pool);
     this.#kernel.schedule(LOOK_MS, this.#kinds.look, 0, 0);
   }
 
