@@ -74,6 +74,8 @@ export class CapacityBook {
   /** What it says itself; NaN when it does not. */
   readonly #wordMs: Float64Array;
   readonly #usualRoom: Float64Array;
+  /** 1 while its last window was a stall's. */
+  readonly #collapsed: Uint8Array;
   /** u / N unhindered: its inverse is the number of requests that fill the allocation. */
   readonly #usual: Float64Array;
   /** Most in flight that went unhindered. */
@@ -93,6 +95,7 @@ export class CapacityBook {
     this.#answeredMs = new Float64Array(slots);
     this.#wordMs = new Float64Array(slots).fill(Number.NaN);
     this.#usualRoom = new Float64Array(slots).fill(Number.NaN);
+    this.#collapsed = new Uint8Array(slots);
     this.#usual = new Float64Array(slots).fill(Number.NaN);
     this.#proven = new Float64Array(slots);
     this.#atMs = new Float64Array(slots);
@@ -118,15 +121,18 @@ export class CapacityBook {
       const got = inFlight * went;
       const before = this.room[slot]!;
       const believed = 1 - Math.exp(-elapsedMs / ADJUST_MS);
-      // A collapse is no noise, and each window of doubt sends it more.
-      const atOnce = Number.isNaN(before) || went < COLLAPSED;
-      this.room[slot] = atOnce ? got : before + believed * (got - before);
+      // By times alone a collapse is a stall: no noise, and each window of doubt sends it more. Where utilisation is told it may as
+      // well have been a pause that is over.
+      const collapsed = went < COLLAPSED && !(utilization > 0);
+      this.#collapsed[slot] = collapsed ? 1 : 0;
+      this.room[slot] = Number.isNaN(before) || collapsed ? got : before + believed * (got - before);
       // Little's law for the part that got on. Without it a backend whose first window held short requests only would look
       // fast, be flooded, and so never have an unhindered window to learn better from. By residence alone the part follows
       // from T and tells nothing of it; then T gives way a little, so that no wrong one lasts.
       const gotMs = utilization > 0 ? residenceMs * went : this.serviceMs[slot]! * DRIFT;
       this.#learnService(slot, gotMs, perSecond);
     } else {
+      this.#collapsed[slot] = 0;
       this.#proven[slot] = Math.max(this.#proven[slot]! * (1 - NEWEST), inFlight);
       this.#grow(slot, elapsedMs);
       this.room[slot] = Math.max(Number.isNaN(this.room[slot]!) ? 0 : this.room[slot]!, inFlight);
@@ -176,7 +182,7 @@ export class CapacityBook {
     const usually = this.#usualRoom[slot]!;
     const agedMs = nowMs - this.#atMs[slot]! - ROOM_HOLDS_MS;
     if (!(agedMs > 0) || !(usually > 0)) return Math.max(own, LEAST_ROOM);
-    const fadesMs = own < COLLAPSED * usually ? COLLAPSE_FADES_MS : ROOM_FADES_MS;
+    const fadesMs = this.#collapsed[slot] === 1 ? COLLAPSE_FADES_MS : ROOM_FADES_MS;
     const now = usually * (own / usually) ** Math.exp(-agedMs / fadesMs);
     return Math.max(now, LEAST_ROOM);
   }
@@ -190,6 +196,7 @@ export class CapacityBook {
     this.#answeredMs[slot] = 0;
     this.#wordMs[slot] = Number.NaN;
     this.#usualRoom[slot] = Number.NaN;
+    this.#collapsed[slot] = 0;
     this.#usual[slot] = Number.NaN;
     this.#proven[slot] = 0;
     this.#atMs[slot] = 0;
