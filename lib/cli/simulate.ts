@@ -5,8 +5,12 @@ import { formatProblem, summarize } from '../config/problem.ts';
 import { EXIT, type ExitCode } from '../core/exit-codes.ts';
 import { compare } from '../sim/compare.ts';
 import { htmlReport } from '../sim/html-report.ts';
-import { blocksOf, rowsOf } from '../sim/report.ts';
+import { type Block, blocksOf, rowsOf } from '../sim/report.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
+import { type Loaded, scenarioKind } from '../sim/scenario/read.ts';
+import { compareSessions, sessionBlock, sessionRows } from '../sim/sessions/compare.ts';
+import { sessionReport } from '../sim/sessions/html-report.ts';
+import { loadSessions } from '../sim/sessions/load.ts';
 import type { CliIo } from './io.ts';
 import { jsonText } from './json.ts';
 import { painted, table } from './table.ts';
@@ -22,19 +26,54 @@ export interface SimulateOptions {
   readonly io: CliIo;
 }
 
+/** What came of a scenario, of whatever kind. */
+interface Judged {
+  readonly rows: readonly unknown[];
+  readonly blocks: readonly Block[];
+  /** The page for `--report`. */
+  html(): string;
+}
+
+type Done = (finished: number, of: number) => void;
+
 const BAR = 30;
 
 /** A goal that is missed is a finding and no failure: the exit code stays 0. */
-export async function simulate({
-  path,
-  name,
-  seeds,
-  json,
-  progress,
-  report,
-  io,
-}: SimulateOptions): Promise<ExitCode> {
-  const loaded = await loadScenario(path);
+export async function simulate(options: SimulateOptions): Promise<ExitCode> {
+  const { path } = options;
+  return (await scenarioKind(path)) === 'sessions'
+    ? run(options, await loadSessions(path), async (scenario, done) => {
+        const seeds = options.seeds ?? scenario.seeds;
+        const series = await compareSessions(
+          scenario,
+          seeds,
+          () => undefined,
+          (_run, _figures, finished, of) => done(finished, of),
+        );
+        const rows = sessionRows(options.name, scenario, series);
+        const block = sessionBlock(scenario, series, rows);
+        return { rows, blocks: [block], html: () => sessionReport(options.name, scenario, block) };
+      })
+    : run(options, await loadScenario(path), async (scenario, done) => {
+        const seeds = options.seeds ?? scenario.seeds;
+        const series = await compare(
+          scenario,
+          seeds,
+          () => undefined,
+          (_run, _figures, finished, of) => done(finished, of),
+        );
+        const rows = rowsOf(options.name, scenario, series);
+        const blocks = blocksOf(scenario, series, rows);
+        return { rows, blocks, html: () => htmlReport(options.name, scenario, series, blocks) };
+      });
+}
+
+async function run<T extends { readonly describe: string }>(
+  options: SimulateOptions,
+  loaded: Loaded<T>,
+  judge: (scenario: T, done: Done) => Promise<Judged>,
+): Promise<ExitCode> {
+  const { json, report, io } = options;
   if (!loaded.ok) {
     if (json) io.out.write(jsonText({ valid: false, problems: loaded.problems }));
     else {
@@ -43,10 +82,23 @@ export async function simulate({
     }
     return loaded.missing ? EXIT.usage : EXIT.configInvalid;
   }
-  const { scenario } = loaded;
+  const { rows, blocks, html } = await judge(loaded.scenario, progressOf(options));
+  if (report !== undefined) {
+    const failed = await writeFile(report, html()).catch((e: Error) => e);
+    if (failed instanceof Error) {
+      io.err.write(`${report} was not written: ${failed.message}\n`);
+      return EXIT.usage;
+    }
+  }
+  if (json) io.out.write(jsonText(rows));
+  else printed(loaded.scenario.describe, blocks, io);
+  return EXIT.ok;
+}
+
+function progressOf({ progress, io }: SimulateOptions): Done {
+  if (!progress) return () => {};
   const startMs = io.clock.monotonicMs();
-  const done = (finished: number, of: number): void => {
-    if (!progress) return;
+  return (finished, of) => {
     const full = Math.round((BAR * finished) / of);
     const leftS = ((io.clock.monotonicMs() - startMs) / finished) * ((of - finished) / 1000);
     const bar = '█'.repeat(full) + '░'.repeat(BAR - full);
@@ -54,26 +106,10 @@ export async function simulate({
       `\r${bar} ${finished} of ${of} runs, ${Math.ceil(leftS)} s left  ${finished === of ? '\n' : ''}`,
     );
   };
-  const series = await compare(
-    scenario,
-    seeds ?? scenario.seeds,
-    () => undefined,
-    (_run, _figures, finished, of) => done(finished, of),
-  );
-  const rows = rowsOf(name, scenario, series);
-  const blocks = blocksOf(scenario, series, rows);
-  if (report !== undefined) {
-    const failed = await writeFile(report, htmlReport(name, scenario, series, blocks)).catch((e: Error) => e);
-    if (failed instanceof Error) {
-      io.err.write(`${report} was not written: ${failed.message}\n`);
-      return EXIT.usage;
-    }
-  }
-  if (json) {
-    io.out.write(jsonText(rows));
-    return EXIT.ok;
-  }
-  io.out.write(`${scenario.describe}\n`);
+}
+
+function printed(describe: string, blocks: readonly Block[], io: CliIo): void {
+  io.out.write(`${describe}\n`);
   for (const { title, columns, lines, goals } of blocks) {
     io.out.write(`\n${painted(title, 'bold', io.color)}\n`);
     io.out.write(
@@ -86,5 +122,4 @@ export async function simulate({
     for (const { text, met } of goals)
       io.out.write(`${painted(met ? 'met   ' : 'MISSED', met ? 'green' : 'red', io.color)}  ${text}\n`);
   }
-  return EXIT.ok;
 }

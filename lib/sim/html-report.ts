@@ -3,7 +3,8 @@
 import { LoadForecaster } from '../plan/forecast/load-forecaster.ts';
 import type { Series } from './compare.ts';
 import { meanInterval } from './measure/bootstrap.ts';
-import { escaped, type Line, linePlot, ticksTo } from './plots.ts';
+import { page } from './page.ts';
+import { type Line, linePlot, ticksTo } from './plots.ts';
 import type { Block } from './report.ts';
 import { ratePerMsOf, type Setting } from './run.ts';
 import type { ScenarioConfig } from './scenario/schema.ts';
@@ -14,11 +15,6 @@ const BIN_MS = 1_000;
 const AHEAD_MS = 5_000;
 /** Points in a plot of load; more are averaged. */
 const MOST_BINS = 1_200;
-const STYLE = `body{font:14px/1.4 system-ui,sans-serif;max-width:900px;margin:2em auto;padding:0 1em;color:#222}
-table{border-collapse:collapse;font-size:12px;width:100%}td,th{padding:2px 6px;text-align:right;border-bottom:1px solid #eee}
-td:first-child,th:first-child{text-align:left}figure{margin:1em 0}svg text{font:11px system-ui,sans-serif;fill:#444}
-.legend span{margin-right:1em;white-space:nowrap}.legend i{display:inline-block;width:12px;height:12px;margin-right:4px}
-.met{color:#007a4d}.missed{color:#b00020}`;
 
 /** `blocks` in the order of the settings of `all`. */
 export function htmlReport(
@@ -28,21 +24,14 @@ export function htmlReport(
   blocks: readonly Block[],
 ): string {
   const settings = [...new Set(all.map(series => series.setting))];
-  const parts = settings.map((setting, i) => {
-    const here = all.filter(series => series.setting === setting);
-    return `<section><h2>${escaped(blocks[i]!.title)}</h2>${tableOf(blocks[i]!)}${distribution(here)}${loadPlot(scenario, setting)}</section>`;
-  });
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escaped(name)}</title><style>${STYLE}</style></head><body><h1>${escaped(name)}</h1><p>${escaped(scenario.describe)}</p>${parts.join('')}</body></html>\n`;
-}
-
-function tableOf({ columns, lines, goals }: Block): string {
-  const row = (cells: readonly string[], tag: string): string =>
-    `<tr>${cells.map(cell => `<${tag}>${escaped(cell)}</${tag}>`).join('')}</tr>`;
-  const met = goals.map(
-    goal =>
-      `<li class="${goal.met ? 'met' : 'missed'}">${goal.met ? 'met' : 'missed'}: ${escaped(goal.text)}</li>`,
+  return page(
+    name,
+    scenario.describe,
+    settings.map((setting, i) => {
+      const here = all.filter(series => series.setting === setting);
+      return { block: blocks[i]!, plots: [distribution(here), loadPlot(scenario, setting)] };
+    }),
   );
-  return `<table>${row(columns, 'th')}${lines.map(line => row(line, 'td')).join('')}</table>${met.length === 0 ? '' : `<ul>${met.join('')}</ul>`}`;
 }
 
 /** Quantiles of latency, rare ones stretched; the band is the 95 % interval over seeds. */

@@ -10,7 +10,7 @@ import { hash32 } from '../../lib/core/hash.ts';
 import {
   compareSessions,
   type SessionRun,
-  sessionLines,
+  sessionBlock,
   sessionRows,
 } from '../../lib/sim/sessions/compare.ts';
 import type { SessionFigures } from '../../lib/sim/sessions/figures.ts';
@@ -63,14 +63,10 @@ for (const file of readdirSync(FOLDER).sort()) {
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   const own = sessionRows(name, scenario, series);
   rows.push(...own);
-  const { columns, lines } = sessionLines(scenario, series);
-  say(`\n${name}: ${scenario.describe}; ${seeds} seeds`);
+  const { title, columns, lines, goals } = sessionBlock(scenario, series, own);
+  say(`\n${name}: ${scenario.describe}; ${title}`);
   for (const line of [columns, ...lines])
-    say(line.map((cell, i) => (i === 0 ? cell.padEnd(20) : cell.padStart(11))).join(''));
-  for (const { figure, value, low, high, goal } of own)
-    if (goal !== null)
-      say(
-        `${value <= goal ? 'met   ' : 'MISSED'}  ${figure}: ${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}], goal ≤ ${goal}`,
-      );
+    say(line.map((cell, i) => (i === 0 ? cell.padEnd(20) : ` ${cell}`.padStart(11))).join(''));
+  for (const { text, met } of goals) say(`${met ? 'met   ' : 'MISSED'}  ${text}`);
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 1)}\n`);

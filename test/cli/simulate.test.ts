@@ -79,3 +79,37 @@ t.test('a scenario that is wrong or not there is told with its place', async t =
   t.equal((await runCli(['simulate', join(folder, 'none.yaml')])).code, EXIT.usage);
   t.equal((await runCli(['simulate', file, '--seeds', 'many'])).code, EXIT.usage);
 });
+
+t.test('a scenario of sessions is told by its key, and has table, rows and page too', async t => {
+  const folder = t.testdir({
+    'chat.yaml': `describe: a small chat
+seeds: 2
+warmup: 2m
+measure: 2m
+sessions: { open: 100 }
+backends: [{ name: one, count: 3 }]
+policies: [{ policy: least_connections }, { policy: predictive }]
+goals: [{ policy: predictive, figure: dropped, value: 0 }]
+`,
+    'bad.yaml': 'describe: x\nsessions: { opn: 5 }\n',
+  });
+  const page = join(folder, 'chat.html');
+  const { code, out, err } = await runCli(['simulate', join(folder, 'chat.yaml'), '--report', page]);
+  t.equal(code, EXIT.ok, err);
+  t.match(out, /^a small chat\n\nsessions, 2 seeds\nPOLICY .*\nleast_connections .*\npredictive /);
+  t.match(out, /met {5}dropped, chat, predictive: 0 \[0, 0\] sessions, goal ≤ 0/);
+  const html = readFileSync(page, 'utf8');
+  t.match(html, /<svg[\s\S]*fullest backend/);
+  t.notMatch(html, /(src|href)=|<script|NaN|Infinity/);
+  const rows = JSON.parse((await runCli(['simulate', join(folder, 'chat.yaml'), '--json'])).out) as Record<
+    string,
+    unknown
+  >[];
+  t.match(
+    rows.find(({ figure }) => figure === 'dropped, chat, predictive'),
+    { value: 0, goal: 0, sense: '<=' },
+  );
+  const wrong = await runCli(['simulate', join(folder, 'bad.yaml')]);
+  t.equal(wrong.code, EXIT.configInvalid);
+  t.match(wrong.err, /bad\.yaml:2:13 sessions\.?.*opn/);
+});

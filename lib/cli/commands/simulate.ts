@@ -19,7 +19,7 @@ export const addSimulate = (program: Command, { io, finish }: CommandContext): C
   program
     .command('simulate')
     .description('compare balancing policies in a simulated world')
-    .argument('<scenario>', 'YAML file; config/scenarios has some')
+    .argument('<scenario>', 'YAML file; config/scenarios has some, of requests and of sessions')
     .option('--seeds <n>', 'runs of each policy, instead of what the scenario says')
     .option('--json', 'print JSON: one row a figure')
     .option('--report <file>', 'write a page with tables and plots')

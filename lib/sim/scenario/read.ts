@@ -30,6 +30,17 @@ export async function loadAs<T>(
   return read(path, await readFile(path, 'utf8'));
 }
 
+/** What a scenario is of: its key `sessions` makes it one of sessions. Whatever cannot be read is left to `loadAs` to complain of. */
+export async function scenarioKind(path: string): Promise<'requests' | 'sessions'> {
+  const bytes = await stat(path).then(
+    found => (found.isFile() ? found.size : undefined),
+    () => undefined,
+  );
+  if (bytes === undefined || bytes > MAX_FILE_BYTES) return 'requests';
+  const { value } = parseSource(path, await readFile(path, 'utf8'), {});
+  return typeof value === 'object' && value !== null && 'sessions' in value ? 'sessions' : 'requests';
+}
+
 /** `file` is how problems name it. */
 export function readAs<T>(
   schema: z.ZodType<T>,

@@ -1,6 +1,7 @@
 // All policies of a scenario of sessions over paired seeds, and what came of it as rows.
 
 import { type Interval, meanInterval, pairedRatio } from '../measure/bootstrap.ts';
+import type { Block } from '../report.ts';
 import { SESSION_FIGURE_NAMES, type SessionFigureName, type SessionFigures } from './figures.ts';
 import { sessionPolicyTitle } from './load.ts';
 import type { SessionPolicyConfig, SessionScenarioConfig } from './spec.ts';
@@ -124,15 +125,17 @@ export function sessionRows(
   });
 }
 
-/** The table of one scenario, as people read it. */
-export function sessionLines(
+/** The table of one scenario, as people read it, and whether its goals were met. */
+export function sessionBlock(
   { policies, baseline }: SessionScenarioConfig,
   all: readonly SessionSeries[],
-): { readonly columns: readonly string[]; readonly lines: readonly (readonly string[])[] } {
+  rows: readonly SessionRow[],
+): Block {
   const reference = all.find(({ title }) => title === (baseline ?? sessionPolicyTitle(policies[0]!)))!;
   const mean = (series: SessionSeries, figure: SessionFigureName): number =>
     meanInterval(series.runs.map(run => run[figure])).value;
   return {
+    title: `sessions, ${reference.runs.length} seeds`,
     columns: [
       'policy',
       'overload %',
@@ -141,7 +144,7 @@ export function sessionLines(
       'peak/s',
       'dropped',
       'max/mean',
-      `/ ${reference.title}`,
+      `overload / ${reference.title}`,
     ],
     lines: all.map(series => {
       const ratio = pairedRatio(
@@ -159,5 +162,17 @@ export function sessionLines(
         `${ratio.value.toFixed(3)} [${ratio.low.toFixed(3)}, ${ratio.high.toFixed(3)}]`,
       ];
     }),
+    goals: rows.flatMap(({ figure, value, low, high, unit, goal }) =>
+      goal === null
+        ? []
+        : [
+            {
+              text: `${figure}: ${short(value)} [${short(low)}, ${short(high)}] ${unit}, goal ≤ ${goal}`,
+              met: value <= goal,
+            },
+          ],
+    ),
   };
 }
+
+const short = (value: number): string => String(Number(value.toPrecision(4)));

@@ -73,7 +73,8 @@ export class SessionWorld {
     );
   }
 
-  run(): SessionFigures {
+  /** `seen` hears of each measured second: the loads of the backends that are there. */
+  run(seen?: (loads: readonly number[]) => void): SessionFigures {
     const { warmup, measure } = this.#scenario;
     const steps = Math.ceil((warmup + measure) / STEP_MS);
     const from = Math.ceil(warmup / STEP_MS);
@@ -93,6 +94,7 @@ export class SessionWorld {
       let sum = 0;
       let most = 0;
       let up = 0;
+      seen?.([...loads].filter((_, slot) => this.#standings[slot]!.state !== 'absent'));
       for (let slot = 0; slot < loads.length; slot++) {
         if (this.#standings[slot]!.state === 'absent') continue;
         const load = loads[slot]!;
