@@ -39,12 +39,15 @@ export interface ControlPlaneParts {
 
 /** Four times a second, as the forecasts are (F3). */
 const TICK_MS = 250;
+/** A backend that stands still should get no more work within a few hundred milliseconds. */
+const STALLS_MS = 50;
 
 export class ControlPlane implements AsyncDisposable {
   readonly #parts: ControlPlaneParts;
   readonly #snapshots: SnapshotBuilder;
   readonly #ticketKeys: TicketKeys;
   readonly #ticking: Disposable;
+  readonly #heeding: Disposable;
   #config: ProxyConfig;
   #tls: TlsMaterial;
   #leaseKeys: readonly LeaseKey[];
@@ -80,6 +83,7 @@ export class ControlPlane implements AsyncDisposable {
       this.#publish();
     });
     this.#ticking = every(clock, TICK_MS, () => this.#tick());
+    this.#heeding = every(clock, STALLS_MS, () => this.#heedStalls());
   }
 
   /** Applies the configuration and begins to keep the board. */
@@ -247,6 +251,12 @@ export class ControlPlane implements AsyncDisposable {
     links.endTunnels(registry.tunnelsToEnd());
   }
 
+  #heedStalls(): void {
+    if (this.#stoodDown) return;
+    const decisions = this.#parts.registry.heedStalls();
+    if (decisions !== null) this.#parts.board.publish(decisions);
+  }
+
   #publish(): void {
     if (this.#stoodDown) return;
     const { links, registry, notify } = this.#parts;
@@ -269,6 +279,7 @@ export class ControlPlane implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watch?.[Symbol.dispose]();
     this.#ticking[Symbol.dispose]();
+    this.#heeding[Symbol.dispose]();
     this.#ticketKeys[Symbol.dispose]();
     this.#parts.certificates[Symbol.dispose]();
     this.#parts.signals[Symbol.dispose]();

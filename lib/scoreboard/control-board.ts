@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { PRIORITIES, SHED_REASONS, type ShedReason } from '../core/priority.ts';
 import type { SignalKind } from '../core/signal-kinds.ts';
 import { slotsNamed, writeDecisions } from './decisions.ts';
-import { beat } from './heartbeat.ts';
+import { beat, beatAgeMs } from './heartbeat.ts';
 import {
   BACKEND,
   BACKEND_FLOATS,
@@ -61,6 +61,25 @@ export class BoardOfControl implements ControlBoard {
 
   tunnels(slot: number): number {
     return sumRows(this.#cells, this.#slotCell(0, slot) + SLOT.tunnels);
+  }
+
+  waiting(slot: number): number {
+    return sumRows(this.#cells, this.#slotCell(0, slot) + SLOT.waiting);
+  }
+
+  silentMs(slot: number): number {
+    const { i32, shape } = this.#cells;
+    const nowMs = this.#clock.monotonicMs();
+    let waitedMs = 0;
+    let answeredMs = Number.POSITIVE_INFINITY;
+    for (let row = 0; row < shape.workers; row++) {
+      const cells = this.#slotCell(row, slot);
+      // A sign of life is one for all workers' requests.
+      answeredMs = Math.min(answeredMs, beatAgeMs(i32, cells + SLOT.answeredAt, nowMs));
+      if (Atomics.load(i32, cells + SLOT.waiting) > 0)
+        waitedMs = Math.max(waitedMs, beatAgeMs(i32, cells + SLOT.waitingSince, nowMs));
+    }
+    return Math.min(waitedMs, answeredMs);
   }
 
   permits(slot: number): number {

@@ -3,9 +3,12 @@
 /** A beat this much ahead of the reader's clock is one written between its two reads, not one that wrapped. */
 const AHEAD_MS = 60_000;
 
-/** Writes the present; 0 is kept for "never". */
+/** The cell's value for this moment; 0 is kept for "never". */
+export const beatOf = (nowMs: number): number => Math.floor(nowMs) | 0 || 1;
+
+/** Writes the present. */
 export function beat(i32: Int32Array, cell: number, nowMs: number): void {
-  Atomics.store(i32, cell, Math.floor(nowMs) | 0 || 1);
+  Atomics.store(i32, cell, beatOf(nowMs));
 }
 
 /** Milliseconds since the last beat, Infinity when there was none. Right for silences up to 49 days. */

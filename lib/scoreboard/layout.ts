@@ -47,8 +47,17 @@ export const HALF = { sequence: 0, count: 1, decisions: 32 } as const;
 export const DECISION_CELLS = 6;
 
 /** Int32 cells of one slot in one row; together, so that an attempt touches one cache line. */
-export const SLOT = { inFlight: 0, tunnels: 1, permits: 2, failureRun: 3 } as const;
-const SLOT_CELLS = 4;
+export const SLOT = {
+  inFlight: 0,
+  tunnels: 1,
+  permits: 2,
+  failureRun: 3,
+  /** Requests sent whole whose answer has not begun; when there came to be some; when one was answered last. */
+  waiting: 4,
+  waitingSince: 5,
+  answeredAt: 6,
+} as const;
+const SLOT_CELLS = 8;
 
 /** Int32 cells of one slot's load reports in one row, see load-reports.ts; a line of their own, as control reads them. */
 export const REPORT = { sequence: 0, owner: 1, values: 2, times: 16 } as const;

@@ -58,6 +58,12 @@ export interface WorkerLedger {
   begin(slot: number): void;
   /** The attempt ended. `latencyMs` is until the head of the answer; ignored unless the backend answered. */
   settle(slot: number, outcome: OutcomeCode, latencyMs: number): void;
+  /** The backend has all of a request, and its answer is due. */
+  asked(slot: number, nowMs: number): void;
+  /** An answer begins; `due` when `asked` was told of it, which is not so where it came before the end of the request. */
+  answered(slot: number, due: boolean, nowMs: number): void;
+  /** An attempt ended without the answer that was due. */
+  unanswered(slot: number): void;
   /** Body bytes of an attempt that ended: sent to the backend, and received from it. */
   carried(slot: number, bytesIn: number, bytesOut: number): void;
   /** What a backend said of its load with an answer, and how much of it could not be believed. */
@@ -181,6 +187,10 @@ export interface ControlBoard {
   heartbeat(): void;
   inFlight(slot: number): number;
   tunnels(slot: number): number;
+  /** Requests over all workers that the backend has whole and has not begun to answer. */
+  waiting(slot: number): number;
+  /** For how long it has answered nothing while requests waited; 0 while none waits. */
+  silentMs(slot: number): number;
   /** Places taken at the backend over all workers. */
   permits(slot: number): number;
   /** The adaptive limit in force at it; 0 when none was found or the limit is fixed. */

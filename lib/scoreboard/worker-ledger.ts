@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { LoadReading } from '../core/orca/reading.ts';
 import { PRIORITIES, SHED_REASONS, type ShedReason } from '../core/priority.ts';
 import type { Limiter } from '../plan/overload/limiter.ts';
-import { beat } from './heartbeat.ts';
+import { beat, beatOf } from './heartbeat.ts';
 import { BACKEND, BACKEND_FLOATS, bucketOf, ROUTE, ROUTE_FLOATS, WAIT, WAIT_FLOATS } from './histogram.ts';
 import type { LatencyBook } from './latency.ts';
 import { type Cells, ROW, rowStart, SLOT, STATUS_CLASSES } from './layout.ts';
@@ -95,6 +95,31 @@ export class BoardLedger implements WorkerLedger {
       f64[block + BACKEND.serverErrors]! += 1;
       this.#book.failed(slot, latencyMs, nowMs);
     }
+  }
+
+  // Plain where nothing is ordered by it: one writer, and a reader who looks twenty times a second.
+  asked(slot: number, nowMs: number): void {
+    const { i32, layout } = this.#cells;
+    const cells = this.#slots + slot * layout.slotStride;
+    const before = i32[cells + SLOT.waiting]!;
+    if (before > 0) i32[cells + SLOT.waiting] = before + 1;
+    else {
+      // The time first: who sees the count sees since when.
+      beat(i32, cells + SLOT.waitingSince, nowMs);
+      Atomics.store(i32, cells + SLOT.waiting, 1);
+    }
+  }
+
+  answered(slot: number, due: boolean, nowMs: number): void {
+    const { i32, layout } = this.#cells;
+    const cells = this.#slots + slot * layout.slotStride;
+    i32[cells + SLOT.answeredAt] = beatOf(nowMs);
+    if (due) i32[cells + SLOT.waiting]! -= 1;
+  }
+
+  unanswered(slot: number): void {
+    const { i32, layout } = this.#cells;
+    i32[this.#slots + slot * layout.slotStride + SLOT.waiting]! -= 1;
   }
 
   carried(slot: number, bytesIn: number, bytesOut: number): void {

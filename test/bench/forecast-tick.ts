@@ -69,6 +69,7 @@ function tick(): void {
         slotGeneration: 1,
         capacity: {},
         working: true,
+        silentMs: 0,
         inFlight: control.inFlight(slot),
         connections: control.tunnels(slot),
         counts: control.totals(slot),

@@ -71,6 +71,40 @@ t.test('what workers do is summed over rows, by slot', async t => {
   t.equal(sumS, 0.05);
 });
 
+t.test('a backend is silent while requests wait and it answers nobody, whoever asked', async t => {
+  const { clock, rows, control, board } = setUp();
+  const [a, b] = rows.map(({ ledger }) => ledger);
+  const now = () => clock.monotonicMs();
+  const shows = (slot = 0) => [control.waiting(slot), control.silentMs(slot)];
+  t.strictSame(shows(), [0, 0]);
+  a!.asked(0, now());
+  clock.advance(100);
+  t.strictSame(shows(), [1, 100]);
+  t.strictSame(shows(1), [0, 0], 'each slot for itself');
+  b!.asked(0, now());
+  clock.advance(200);
+  t.strictSame(shows(), [2, 300], 'the one who waits longest counts');
+  b!.answered(0, true, now());
+  clock.advance(50);
+  t.strictSame(shows(), [1, 50], 'an answer to any worker is a sign of life');
+  b!.answered(0, false, now());
+  t.strictSame(shows(), [1, 0], 'one that came before the end of its request too');
+  clock.advance(400);
+  a!.asked(0, now());
+  a!.unanswered(0);
+  t.strictSame(shows(), [1, 400], 'who gives up leaves no sign');
+  a!.answered(0, true, now());
+  clock.advance(5_000);
+  t.strictSame(shows(), [0, 0], 'nobody asks, so it owes nothing');
+  a!.asked(0, now());
+  clock.advance(10);
+  t.strictSame(shows(), [1, 10], 'and begins anew with the next');
+  b!.asked(0, now());
+  releaseRow(board, 0);
+  clock.advance(10);
+  t.strictSame(shows(), [1, 10], 'a dead worker waits for nothing');
+});
+
 t.test('failures in a row are the longest run of any living worker', async t => {
   const { rows, control, board } = setUp();
   control.publish(new Map([[0, up(7)]]));

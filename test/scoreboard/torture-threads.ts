@@ -162,6 +162,7 @@ async function work({ kind, board, notes, row, seed }: TortureData): Promise<voi
   function exchange(): void {
     const slot = below(random, SLOTS);
     ledger.begin(slot);
+    ledger.asked(slot, systemClock.monotonicMs());
     ledger.tunnel(slot, 1);
     const limited = below(random, LIMITED);
     const place = held[limited]!;
@@ -171,6 +172,8 @@ async function work({ kind, board, notes, row, seed }: TortureData): Promise<voi
       held[limited] = occupy(NOTE.places + limited * LIMIT, LIMIT, NOTE.overLimit);
     } else Atomics.add(cells, NOTE.refused, 1);
     ledger.tunnel(slot, -1);
+    if (below(random, 8) === 0) ledger.unanswered(slot);
+    else ledger.answered(slot, true, systemClock.monotonicMs());
     ledger.settle(slot, below(random, 5) as OutcomeCode, 5);
   }
 

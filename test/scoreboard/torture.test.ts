@@ -100,7 +100,11 @@ t.test(
     t.equal(note('wildLimit'), 0, 'and within their bounds, whoever died in his turn');
     t.equal(note('overConnections'), 0, 'never more connections of a listener than allowed');
     t.equal(note('overPerClient'), 0, 'never more connections of a client than allowed');
-    for (let slot = 0; slot < SLOTS; slot++) t.ok(watched.idle(slot), `nothing is left at slot ${slot}`);
+    for (let slot = 0; slot < SLOTS; slot++) {
+      t.ok(watched.idle(slot), `nothing is left at slot ${slot}`);
+      t.equal(watched.waiting(slot), 0, 'and nobody waits for an answer');
+      t.equal(watched.silentMs(slot), 0);
+    }
 
     for (const slot of [ADAPTIVE, ADAPTIVE + 1])
       t.ok(await moves(board, slot), `the limit at slot ${slot} still moves: nobody died with the turn`);

@@ -26,6 +26,8 @@ const EMPTY: HistogramView = { counts: [], sumS: 0, bytesIn: 0, bytesOut: 0 };
 export class FakeBoard implements ControlBoard {
   readonly requestsAt = new Map<number, number>();
   readonly tunnelsAt = new Map<number, number>();
+  /** Two requests have waited at it for so many milliseconds. */
+  readonly silentFor = new Map<number, number>();
   readonly totalsAt = new Map<number, BackendTotals>();
   generation = 0;
   published: ReadonlyMap<number, Decision> = new Map();
@@ -45,6 +47,14 @@ export class FakeBoard implements ControlBoard {
 
   tunnels(slot: number): number {
     return this.tunnelsAt.get(slot) ?? 0;
+  }
+
+  waiting(slot: number): number {
+    return this.silentFor.has(slot) ? 2 : 0;
+  }
+
+  silentMs(slot: number): number {
+    return this.silentFor.get(slot) ?? 0;
   }
 
   permits(slot: number): number {

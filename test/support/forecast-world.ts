@@ -21,6 +21,8 @@ export interface WorldBackend {
   slowness: number;
   serviceMs: number;
   errorShare: number;
+  /** While it answers nothing. */
+  silentMs: number;
   signals: BackendSignals;
   slotGeneration: number;
 }
@@ -66,6 +68,7 @@ export class ForecastWorld {
         slowness: 1,
         serviceMs: 20,
         errorShare: 0,
+        silentMs: 0,
         signals: NO_SIGNALS,
         slotGeneration: 1,
       },
@@ -132,6 +135,7 @@ export class ForecastWorld {
       inFlight: backend.inFlight,
       connections: 0,
       counts: { ...backend.counts },
+      silentMs: backend.silentMs,
     }));
     this.outlooks = this.forecast.tick(subjects, this.nowMs, this.wallMs, this.panic);
   }

@@ -38,6 +38,8 @@ export interface ClusterHands extends RosterHands, CheckHands {
 const mostAtOnce = (concurrency: ConcurrencyConfig): number =>
   typeof concurrency === 'number' ? concurrency : concurrency.adaptive.max;
 
+/** So many requests must wait in vain until a backend is said to stand still. */
+const LEAST_WAITING = 2;
 /** A disk that refuses is asked again after this. */
 const RETRY_MS = 10_000;
 
@@ -141,6 +143,27 @@ export class Cluster implements Disposable {
     const judgement = this.judge();
     this.#notePanic(judgement);
     this.#decide(judgement, this.#foresee(judgement), into);
+  }
+
+  /** Between ticks: gates of those that stand still, or do no more, into the decisions of the last tick. True when there were any. */
+  heedStalls(into: Map<number, Decision>): boolean {
+    const nowMs = this.#hands.clock.monotonicMs();
+    let changed = false;
+    for (const backend of this.backends.values()) {
+      const { index } = backend.slot;
+      const decision = into.get(index);
+      if (decision?.slotGeneration !== backend.slot.generation) continue;
+      if (!this.#forecast.heed(backend.id, this.#silentMs(index), nowMs)) continue;
+      into.set(index, { ...decision, gate: this.#forecast.gateOf(index) });
+      changed = true;
+    }
+    return changed;
+  }
+
+  /** One that waits alone may be a long request. */
+  #silentMs(slot: number): number {
+    const { board } = this.#hands;
+    return board.waiting(slot) < LEAST_WAITING ? 0 : board.silentMs(slot);
   }
 
   /** Verdicts in the order of `backends`, as of now. */
@@ -269,6 +292,7 @@ export class Cluster implements Disposable {
         inFlight: board.inFlight(slot),
         connections: board.tunnels(slot),
         counts: board.totals(slot),
+        silentMs: this.#silentMs(slot),
       };
     });
     return this.#forecast.tick(subjects, clock.monotonicMs(), clock.wallMs(), panic);

@@ -73,6 +73,8 @@ export interface BackendRegistry extends AsyncDisposable {
   entries(): readonly Omit<ClusterEntry, 'tls'>[];
   /** Reads the board, moves outliers, slow start, panic and drains on, and returns what to publish. Pure in time: takes the clock's now. */
   tick(): ReadonlyMap<number, Decision>;
+  /** Much more often than `tick`, and cheap: what to publish since a backend stands still or does no more; null mostly. */
+  heedStalls(): ReadonlyMap<number, Decision> | null;
   /**
    * Tunnels to end now, because a drain nears its deadline or a backend is gone or in maintenance. `perSecond` is over all
    * workers. Each ending is named again at every call while it holds; one that is missing is over or was taken back.

@@ -74,7 +74,7 @@ class Registry implements BackendRegistry {
   #flipNotice: Disposable | undefined;
   #ending: ReadonlySet<number> = new Set();
   /** Of the last tick. */
-  #decided: ReadonlyMap<number, Decision> = new Map();
+  #decided = new Map<number, Decision>();
   /** By slot: since when its backend is known to be gone. */
   readonly #leaving = new Map<number, { readonly generation: number; readonly sinceMs: number }>();
 
@@ -169,6 +169,12 @@ class Registry implements BackendRegistry {
     this.#forecasts.tick();
     this.#decided = decisions;
     return decisions;
+  }
+
+  heedStalls(): ReadonlyMap<number, Decision> | null {
+    let changed = false;
+    for (const cluster of this.#clusters.values()) changed = cluster.heedStalls(this.#decided) || changed;
+    return changed ? this.#decided : null;
   }
 
   #farewell({ index, generation }: HeldSlot): Decision {

@@ -87,6 +87,11 @@ export class BackendForecast {
     return this.#present / this.#factor;
   }
 
+  /** What is left of its capacity, as far as the proxy has met its end; 1 is as usual. */
+  capacityShare(nowMs: number): number {
+    return this.#learned.share(nowMs);
+  }
+
   tick(tick: Tick): void {
     const { nowMs, wallMs, signals, capacity, shareOfWork } = tick;
     this.observed.observe(tick.counts, tick.inFlight, tick.connections, nowMs);

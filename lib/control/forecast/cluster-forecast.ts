@@ -1,7 +1,7 @@
 // The forecasts of one cluster's backends, and the gate that goes by them.
 
 import type { ClusterConfig } from '../../config/cluster.ts';
-import { Gate, Standing } from '../../plan/balance/gate.ts';
+import { Gate, isStuck, type Signs, Standing } from '../../plan/balance/gate.ts';
 import { ForecastQuality } from '../../plan/forecast/quality.ts';
 import type { Counts } from '../../plan/load/observed.ts';
 import type { Capacity } from '../../plan/load/score.ts';
@@ -22,6 +22,8 @@ export interface Subject {
   readonly inFlight: number;
   readonly connections: number;
   readonly counts: Counts;
+  /** How long it has answered nothing while requests waited for it. */
+  readonly silentMs: number;
 }
 
 /** What goes to the scoreboard. */
@@ -50,6 +52,9 @@ interface Known {
   readonly forecast: BackendForecast;
   readonly slot: number;
   readonly slotGeneration: number;
+  /** As judged at the last tick, and when that was; null while it takes no work. */
+  signs: Signs | null;
+  judgedMs: number;
   /** Load over that of its peers when the gate shut, and when that was; null while open. */
   shut: { readonly ratio: number; readonly sinceMs: number } | null;
 }
@@ -132,11 +137,33 @@ export class ClusterForecast {
           ? NOTHING
           : {
               milliPredicted: Math.min(MOST_MILLI, Math.round((predicted * 1000) / MILLI_STEP) * MILLI_STEP),
-              gate: this.#gate?.standing(slot) ?? 0,
+              gate: this.gateOf(slot),
             },
       );
     }
     return outlooks;
+  }
+
+  /**
+   * Between ticks: true when the gate stands otherwise for this backend now, since it stands still, or does no more. Costs no
+   * forecast. Not in panic, and not for who takes no work.
+   */
+  heed(id: string, silentMs: number, nowMs: number): boolean {
+    const known = this.#known.get(id);
+    const gate = this.#gate;
+    if (known?.signs == null || gate === null) return false;
+    const { signs, slot } = known;
+    const before = gate.standing(slot);
+    const forStall = gate.reason(slot) === 'stall';
+    if (before !== Standing.open && !forStall) return false;
+    if (isStuck(silentMs, signs.usualMs) === forStall) return false;
+    const memoryAgeMs = signs.memoryAgeMs + nowMs - known.judgedMs;
+    gate.judge(slot, { ...signs, memoryAgeMs, oldestMs: silentMs }, nowMs);
+    return gate.standing(slot) !== before;
+  }
+
+  gateOf(slot: number): number {
+    return this.#gate?.standing(slot) ?? Standing.open;
   }
 
   /** What the status of a backend shows of it. */
@@ -150,7 +177,7 @@ export class ClusterForecast {
       load: forecast.score?.load ?? null,
       predicted: orNull(forecast.predicted),
       gate: GATE_STATES[standing],
-      gateReason: standing === Standing.open ? '' : this.#gateReason(forecast, slot),
+      gateReason: standing === Standing.open ? '' : this.#gateReason(known),
       doubt: forecast.check.doubt,
     };
   }
@@ -209,6 +236,7 @@ export class ClusterForecast {
     if (!subject.working) {
       known.forecast.rest();
       known.shut = null;
+      known.signs = null;
       this.#gate?.forget(subject.slot, false);
       return;
     }
@@ -224,7 +252,7 @@ export class ClusterForecast {
     const forecast = new BackendForecast(this.#settings, this.#plan.calendarOf(id));
     const remembered = this.#remembered.recall(this.#cluster, id);
     if (remembered !== undefined) forecast.restore(remembered);
-    const known = { forecast, slot, slotGeneration, shut: null };
+    const known = { forecast, slot, slotGeneration, signs: null, judgedMs: 0, shut: null };
     this.#known.set(id, known);
     return known;
   }
@@ -251,7 +279,9 @@ export class ClusterForecast {
 
   #open(working: readonly Subject[]): void {
     for (const { id, slot } of working) {
-      this.#known.get(id)!.shut = null;
+      const known = this.#known.get(id)!;
+      known.shut = null;
+      known.signs = null;
       this.#gate?.forget(slot, false);
     }
   }
@@ -259,25 +289,32 @@ export class ClusterForecast {
   #judge(working: readonly Subject[], nowMs: number): void {
     const gate = this.#gate;
     if (gate === null) return;
-    for (const { id, slot } of working) {
-      const { forecast } = this.#known.get(id)!;
+    const usualMs = this.#meanUsualMs(working);
+    for (const { id, slot, silentMs } of working) {
+      const known = this.#known.get(id)!;
+      const { forecast } = known;
       const memory = this.#signals?.of(this.#cluster, id).memory ?? null;
-      gate.judge(
-        slot,
-        {
-          capacity: Number.NaN,
-          load: forecast.predicted,
-          meanLoad: this.#meanPredicted,
-          memory: memory?.value ?? Number.NaN,
-          memoryAgeMs: memory === null ? Number.NaN : nowMs - memory.atMs,
-          oldestMs: Number.NaN,
-          usualMs: Number.NaN,
-        },
-        nowMs,
-      );
+      const own = forecast.observed.usualMs;
+      known.judgedMs = nowMs;
+      known.signs = {
+        capacity: forecast.capacityShare(nowMs),
+        load: forecast.predicted,
+        meanLoad: this.#meanPredicted,
+        memory: memory?.value ?? Number.NaN,
+        memoryAgeMs: memory === null ? Number.NaN : nowMs - memory.atMs,
+        oldestMs: silentMs,
+        // Of one that has never answered as much is expected as of the others; of the first nothing is known.
+        usualMs: Number.isNaN(own) ? (usualMs ?? Number.POSITIVE_INFINITY) : own,
+      };
+      gate.judge(slot, known.signs, nowMs);
     }
     gate.settle(working.map(({ slot }) => slot));
     for (const { id, slot } of working) this.#noteShut(this.#known.get(id)!, gate.standing(slot), nowMs);
+  }
+
+  #meanUsualMs(working: readonly Subject[]): number | undefined {
+    const usual = working.flatMap(({ id }) => this.#known.get(id)!.forecast.observed.usualMs || []);
+    return usual.length === 0 ? undefined : usual.reduce((sum, ms) => sum + ms, 0) / usual.length;
   }
 
   #noteShut(known: Known, standing: Standing, nowMs: number): void {
@@ -306,13 +343,20 @@ export class ClusterForecast {
     };
   }
 
-  #gateReason({ predicted }: BackendForecast, slot: number): string {
-    const reason = this.#gate?.reason(slot);
-    if (reason !== 'load') return `${reason ?? 'none'}`;
-    const { threshold } = this.#settings;
-    const above = this.#config.balance.gate === 'off' ? 0 : this.#config.balance.gate.above_mean;
-    const limit = Math.max(threshold, this.#meanPredicted + above);
-    return `predicted load ${predicted.toFixed(2)} is over ${limit.toFixed(2)}`;
+  #gateReason({ forecast, slot, signs }: Known): string {
+    switch (this.#gate?.reason(slot)) {
+      case 'capacity':
+        return `of its usual capacity ${Math.round(100 * (signs?.capacity ?? 0))} % is left`;
+      case 'memory':
+        return 'its memory is near the level at which it paused before';
+      case 'stall':
+        return `it stands still: requests wait and none is answered, usually in ${(signs?.usualMs ?? 0).toFixed(0)} ms`;
+      default: {
+        const above = this.#config.balance.gate === 'off' ? 0 : this.#config.balance.gate.above_mean;
+        const limit = Math.max(this.#settings.threshold, this.#meanPredicted + above);
+        return `predicted load ${forecast.predicted.toFixed(2)} is over ${limit.toFixed(2)}`;
+      }
+    }
   }
 }
 

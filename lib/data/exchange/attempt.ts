@@ -60,6 +60,8 @@ export class Attempt implements AnswerSink {
   #bytesIn = 0;
   #bytesOut = 0;
   #open = true;
+  /** The backend has all of the request, and nothing of its answer has come. */
+  #due = false;
   #outgoing: Outgoing | null = null;
 
   constructor(
@@ -89,6 +91,7 @@ export class Attempt implements AnswerSink {
 
   dispatch(head: UpstreamHead): void {
     this.#outgoing = this.member.upstream.open(head, this);
+    if (head.bodyLength === 0) this.#asked(this.#startedMs);
   }
 
   /** Somebody else carries the answer, which has begun: the account is closed with it. */
@@ -96,6 +99,7 @@ export class Attempt implements AnswerSink {
     const { status } = head;
     this.status = status;
     this.#headMs = this.#clock.monotonicMs();
+    this.#answered();
     this.member.orca?.heard(this.member, head.fields);
     this.#settle(outcomeOf(status), '');
   }
@@ -107,6 +111,7 @@ export class Attempt implements AnswerSink {
 
   endBody(trailers?: Fields): void {
     this.#outgoing?.end(trailers);
+    this.#asked();
   }
 
   pause(): void {
@@ -131,6 +136,7 @@ export class Attempt implements AnswerSink {
   head(head: AnswerHead): void {
     this.status = head.status;
     this.#headMs = this.#clock.monotonicMs();
+    this.#answered();
     this.member.orca?.heard(this.member, head.fields);
     this.#owner.answerHead(head);
   }
@@ -153,6 +159,7 @@ export class Attempt implements AnswerSink {
   upgraded(head: AnswerHead, socket: Duplex, rest: Uint8Array): void {
     this.status = head.status;
     this.#headMs = this.#clock.monotonicMs();
+    this.#answered();
     this.member.orca?.heard(this.member, head.fields);
     this.#settle(Outcome.success, '');
     this.#owner.answerUpgraded(head, socket, rest);
@@ -163,9 +170,25 @@ export class Attempt implements AnswerSink {
     this.#owner.attemptFailed(this, reason, sent);
   }
 
+  /** Once; what the client has still to send is not the backend's to answer, and answers that have begun take their time. */
+  #asked(nowMs = this.#clock.monotonicMs()): void {
+    if (this.#due || this.#headMs >= 0 || !this.#open) return;
+    this.#due = true;
+    this.#ledger.asked(this.member.slot, nowMs);
+  }
+
+  #answered(): void {
+    this.#ledger.answered(this.member.slot, this.#due, this.#headMs);
+    this.#due = false;
+  }
+
   #settle(outcome: OutcomeCode, code: ErrorCode | ''): void {
     if (!this.#open) return;
     this.#open = false;
+    if (this.#due) {
+      this.#due = false;
+      this.#ledger.unanswered(this.member.slot);
+    }
     const latencyMs =
       this.#headMs < 0 ? this.#clock.monotonicMs() - this.#startedMs : this.#headMs - this.#startedMs;
     this.#ledger.settle(this.member.slot, outcome, latencyMs);

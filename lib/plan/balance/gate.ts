@@ -27,7 +27,10 @@ export interface Signs {
   readonly memory: number;
   /** How long ago that was measured; a sample that repeats an older one carries that one's age. */
   readonly memoryAgeMs: number;
-  /** Age of the oldest request that is out there, 0 for none; of tunnels and streams nothing. */
+  /**
+   * Age of the oldest request that waits for its answer, 0 for none; of tunnels and streams nothing. Where others are answered
+   * meanwhile a request may just be a long one: who can tell gives the time since the last answer, where that is less.
+   */
   readonly oldestMs: number;
   /** How long a request usually takes there. */
   readonly usualMs: number;
@@ -53,6 +56,10 @@ const STUCK_MS = 150;
 const STUCK_TIMES = 3;
 const MOST_SHUT = 0.5;
 
+/** By the two signs of that name. */
+export const isStuck = (oldestMs: number, usualMs: number): boolean =>
+  oldestMs > Math.max(STUCK_MS, STUCK_TIMES * (Number.isNaN(usualMs) ? 0 : usualMs));
+
 export class Gate {
   readonly #options: GateOptions;
   readonly #standing: Uint8Array;
@@ -75,8 +82,7 @@ export class Gate {
     const shutBy = this.#standing[slot] === Standing.shut ? this.#reasons[slot]! : null;
     const { capacity, load, meanLoad, oldestMs, usualMs } = signs;
     const { threshold, above, horizonMs } = this.#options;
-    const usual = Number.isNaN(usualMs) ? 0 : usualMs;
-    const stuck = oldestMs > Math.max(STUCK_MS, STUCK_TIMES * usual);
+    const stuck = isStuck(oldestMs, usualMs);
     const near = this.#nearsPause(slot, signs, stuck || capacity < COLLAPSED, nowMs, horizonMs);
     const limit = Math.max(threshold, Number.isNaN(meanLoad) ? 0 : meanLoad + above);
     if (capacity < (shutBy === 'capacity' ? RECOVERED : COLLAPSED))

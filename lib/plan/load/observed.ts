@@ -39,6 +39,8 @@ const KEPT_SECONDS = 60;
 /** Answers in a second that count in full for the share of errors. */
 const FULL_WEIGHT = 10;
 const CALM_FADE = 0.9;
+/** A minute's answers are the usual ones. */
+const USUAL_FADE = 1 - 1 / 60;
 
 interface Reading {
   readonly atMs: number;
@@ -56,6 +58,13 @@ export class ObservedLoad {
   readonly #readings: Reading[] = [];
   readonly #seconds: Second[] = [];
   #closedMs = Number.NEGATIVE_INFINITY;
+  #usualAnswers = 0;
+  #usualSumMs = 0;
+
+  /** Mean time until the head of an answer, of about the last minute's answers; NaN while there was none. */
+  get usualMs(): number {
+    return this.#usualSumMs / this.#usualAnswers;
+  }
 
   /** Once a tick. Counters that fall are another backend's: everything begins anew. */
   observe(counts: Counts, inFlight: number, connections: number, atMs: number): void {
@@ -75,6 +84,7 @@ export class ObservedLoad {
     this.#seconds.push(this.now);
     if (this.#seconds.length > KEPT_SECONDS) this.#seconds.shift();
     this.#learnErrors(this.now);
+    this.#learnUsual(this.now);
   }
 
   /** Whole seconds, the oldest first; a minute of them. */
@@ -88,6 +98,8 @@ export class ObservedLoad {
     this.#closedMs = Number.NEGATIVE_INFINITY;
     this.now = null;
     this.errorShare = 0;
+    this.#usualAnswers = 0;
+    this.#usualSumMs = 0;
   }
 
   #secondSince(oldest: Reading, connections: number): Second {
@@ -111,6 +123,13 @@ export class ObservedLoad {
       bytesInPerSecond: (counts.bytesIn - before.bytesIn) * perSecond,
       bytesOutPerSecond: (counts.bytesOut - before.bytesOut) * perSecond,
     };
+  }
+
+  /** Silent seconds change nothing: who stands still has not become another. */
+  #learnUsual({ answersPerSecond, latencyMs }: Second): void {
+    if (!(answersPerSecond > 0)) return;
+    this.#usualAnswers = this.#usualAnswers * USUAL_FADE + answersPerSecond;
+    this.#usualSumMs = this.#usualSumMs * USUAL_FADE + answersPerSecond * latencyMs;
   }
 
   #learnErrors({ answersPerSecond, errorsPerSecond, requestsPerSecond }: Second): void {

@@ -24,6 +24,61 @@ t.test('work leaves a backend before its announced job and comes back after, onc
   t.ok(opened >= 40 && opened <= 43, `open again when it is over: at ${opened} s`);
 });
 
+t.test(
+  'who stands still becomes a last resort between two ticks, and is open again as soon as it answers',
+  async t => {
+    const world = new ForecastWorld();
+    world.pass(30_000);
+    const { forecast } = world;
+    t.equal(forecast.heed('b', 140, world.nowMs + 50), false, 'not so long yet');
+    t.equal(forecast.heed('b', 190, world.nowMs + 100), true);
+    t.equal(forecast.gateOf(1), 1);
+    t.match(forecast.foreseen('b').gateReason, /stands still.*usually in 20 ms/);
+    t.equal(forecast.heed('b', 240, world.nowMs + 150), false, 'that is known');
+    world.at('b').silentMs = 340;
+    world.pass(250);
+    t.equal(world.gateOf('b'), 1, 'the tick says the same');
+    t.equal(forecast.heed('b', 0, world.nowMs + 50), true);
+    t.equal(forecast.gateOf(1), 0);
+    world.at('b').silentMs = 0;
+    world.pass(250);
+    t.equal(world.gateOf('b'), 0);
+  },
+);
+
+t.test(
+  'long requests are usual where they are, and of nobody is more expected than of the others',
+  async t => {
+    const world = new ForecastWorld();
+    for (const backend of world.backends) backend.serviceMs = 200;
+    world.pass(10_000);
+    t.equal(world.forecast.heed('b', 590, world.nowMs), false);
+    t.equal(world.forecast.heed('b', 610, world.nowMs), true);
+    const fresh = new ForecastWorld();
+    fresh.at('a').silentMs = 400;
+    fresh.pass(500);
+    t.equal(fresh.gateOf('a'), 0, 'how long answers take here nobody knows yet');
+  },
+);
+
+t.test('in panic, off, and where no work goes, standing still counts for nothing', async t => {
+  const world = new ForecastWorld();
+  world.pass(10_000);
+  world.panic = true;
+  world.at('b').silentMs = 900;
+  world.pass(250);
+  t.equal(world.gateOf('b'), 0);
+  t.equal(world.forecast.heed('b', 900, world.nowMs), false);
+  world.panic = false;
+  world.at('b').working = false;
+  world.pass(250);
+  t.equal(world.forecast.heed('b', 900, world.nowMs), false);
+  t.equal(world.forecast.heed('nobody', 900, world.nowMs), false);
+  const off = new ForecastWorld({ balance: { gate: 'off' } });
+  off.pass(10_000);
+  t.equal(off.forecast.heed('b', 900, off.nowMs), false);
+});
+
 t.test('what concerns all alike gates nobody', async t => {
   const world = new ForecastWorld();
   world.pass(30_000);

@@ -64,3 +64,35 @@ t.test('silence and nonsense are borne', async t => {
   capacity.learn(second(3000, 5, 20));
   t.ok(capacity.room > 0 && capacity.room < 100);
 });
+
+t.test(
+  'a collapse is fewer answers to more requests, and is forgotten when nothing more is heard',
+  async t => {
+    const capacity = new LearnedCapacity();
+    const time = ticker();
+    for (let i = 0; i < 60; i++) capacity.learn(second(time(), 6, 20));
+    t.equal(capacity.share(60_000), 1);
+    capacity.learn(second(time(), 12, 400));
+    t.equal(capacity.share(61_000), 1, 'one odd second is none');
+    capacity.learn(second(time(), 12, 400));
+    t.ok(
+      Math.abs(capacity.share(62_000) - 0.1) < 0.01,
+      `30 of 300 answers a second: ${capacity.share(62_000)}`,
+    );
+    t.ok(capacity.share(72_000) > 0.5, 'half of what is missing after ten seconds without a word');
+    capacity.learn(second(time(), 6, 20));
+    t.equal(capacity.share(63_000), 1, 'who answers as usual again has all of it');
+  },
+);
+
+t.test('other work, less work and more work are no collapse', async t => {
+  const capacity = new LearnedCapacity();
+  const time = ticker();
+  for (let i = 0; i < 60; i++) capacity.learn(second(time(), 6, 20));
+  for (let i = 0; i < 5; i++) capacity.learn(second(time(), 0.6, 20));
+  t.equal(capacity.share(65_000), 1, 'fewer requests');
+  for (let i = 0; i < 5; i++) capacity.learn(queued(time(), 8, 40, 20));
+  t.equal(capacity.share(70_000), 1, 'full, and as fast as it can');
+  for (let i = 0; i < 5; i++) capacity.learn(second(time(), 40, 130));
+  t.equal(capacity.share(75_000), 1, 'long requests beside the usual ones');
+});
