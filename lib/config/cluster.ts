@@ -249,6 +249,9 @@ const Timeouts = z.strictObject({
   keep_alive: duration('4s').describe(
     'An idle connection to a backend is kept this long; stay below the backend’s own',
   ),
+  tcp_keep_alive: duration('10s', '1s', '1h').describe(
+    'The kernel probes a backend that is silent this long, ten times a second apart, then closes',
+  ),
 });
 
 const Retry = z.strictObject({

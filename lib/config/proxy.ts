@@ -184,6 +184,9 @@ const Limits = z.strictObject({
     'A client that takes nothing of its answer this long is closed',
   ),
   keep_alive: duration('75s').describe('An idle client connection is kept this long'),
+  tcp_keep_alive: duration('30s', '1s', '1h').describe(
+    'The kernel probes a client that is silent this long, ten times a second apart, then closes',
+  ),
   tunnel_idle: duration('1h').describe('A WebSocket without a byte either way'),
   requests_per_connection: count(100_000, 1),
   h2_streams: count(100, 1, 10_000).describe('At once on one connection'),

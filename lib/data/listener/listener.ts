@@ -28,8 +28,6 @@ import type { Protocol, Session, SessionEnv } from './session.ts';
 import { sweepIntervalMs } from './sweep.ts';
 import { TlsFront } from './tls-front.ts';
 
-/** Probes on a quiet connection find a peer that vanished without a word (half-open TCP). */
-const TCP_KEEPALIVE_MS = 30_000;
 /** While draining an idle connection is kept this long unless the caller says otherwise. */
 const DRAIN_IDLE_MS = 1000;
 /** While descriptors are short an idle client connection is kept no longer than this. */
@@ -108,12 +106,7 @@ export class Listener {
   listen(how: { readonly fd: number } | { readonly reusePort: boolean }): Promise<ListeningSocket> {
     const { host, port } = parseAddress(this.#options.bindAddress ?? this.#entry.config.address);
     // A client's FIN must not become ours before the protocol has said its last word.
-    const server = net.createServer({
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEPALIVE_MS,
-    });
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true });
     server.on('connection', socket => this.#accept(socket));
     this.#server = server;
     return new Promise((resolve, reject) => {
@@ -175,6 +168,8 @@ export class Listener {
   #accept(socket: Socket): void {
     // Errors of a socket that nobody owns yet, or any more, must not end the worker.
     socket.on('error', () => {});
+    // Probes on a quiet connection find a peer that vanished without a word (half-open TCP).
+    socket.setKeepAlive(true, this.#limits.tcp_keep_alive);
     const { config } = this.#entry;
     const peer = normaliseAddress(socket.remoteAddress ?? '');
     if (!this.#welcome(socket, peer)) return;

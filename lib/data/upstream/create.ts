@@ -30,6 +30,7 @@ export function endpointOf(cluster: ClusterEntry, backend: BackendEntry): Endpoi
     host,
     port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
     connectTimeoutMs: timeouts.connect,
+    tcpKeepAliveMs: timeouts.tcp_keep_alive,
     tls: secure ? { serverName: tls.server_name ?? host, verify: tls.verify, ...cluster.tls } : null,
   };
 }
@@ -72,6 +73,7 @@ export function upstreamKey(cluster: ClusterEntry, backend: BackendEntry): strin
     protocol,
     timeouts.connect,
     timeouts.keep_alive,
+    timeouts.tcp_keep_alive,
     limits.connections,
     limits.queue,
     tls.server_name ?? '',

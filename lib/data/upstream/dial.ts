@@ -10,14 +10,13 @@ import type { Clock } from '../../core/clock.ts';
 import { isOurLack, LeasewayError, messageOf } from '../../core/errors.ts';
 import { type Descriptors, descriptorOf } from '../descriptors.ts';
 
-/** What a half-open peer costs: after this much silence the kernel probes it, a second apart, ten times. */
-const TCP_KEEP_ALIVE_MS = 10_000;
-
 export interface Endpoint {
   /** Name or address, IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
   readonly connectTimeoutMs: number;
+  /** After this much silence the kernel probes the peer, a second apart, ten times; whole seconds. */
+  readonly tcpKeepAliveMs: number;
   /** null on plain TCP. */
   readonly tls: EndpointTls | null;
 }
@@ -74,8 +73,8 @@ export class Dialer {
   }
 
   #connect(protocols: readonly Protocol[]): Socket {
-    const { host, port, tls } = this.#endpoint;
-    const common = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
+    const { host, port, tls, tcpKeepAliveMs } = this.#endpoint;
+    const common = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs };
     if (tls === null) return connectTcp(common);
     // Without a name Node takes the address for the check, which is what an https URL with an address means.
     const name = isIP(tls.serverName) === 0 ? { servername: tls.serverName } : {};
@@ -93,7 +92,7 @@ export class Dialer {
       ...(this.#session === null ? {} : { session: this.#session }),
     });
     // These are options of net.connect that tls.connect does not pass on.
-    socket.setNoDelay(true).setKeepAlive(true, TCP_KEEP_ALIVE_MS);
+    socket.setNoDelay(true).setKeepAlive(true, tcpKeepAliveMs);
     socket.on('session', session => {
       this.#session = session;
     });
