@@ -11,7 +11,7 @@ export interface AdminClientOptions {
   readonly url: URL;
   /** Sent with every request when known. */
   readonly token: string | undefined;
-  /** Asked once when the API wants a token and none is known: it may say where it keeps it. */
+  /** Asked when a write needs a token and none is known; the API says where it keeps it. */
   readonly tokenAt: (tokenFile: string) => string | undefined;
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly clock: Clock;
@@ -37,6 +37,8 @@ interface Wanted {
 export class AdminClient {
   readonly #options: AdminClientOptions;
   #token: string | undefined;
+  /** Where the API said that it keeps its token; null before it was asked, empty when it does not say. */
+  #tokenFile: string | null = null;
 
   constructor(options: AdminClientOptions) {
     this.#options = options;
@@ -54,6 +56,7 @@ export class AdminClient {
   }
 
   async #ask(wanted: Wanted): Promise<{ text: string; etag: string }> {
+    if (wanted.method !== 'GET') await this.#findToken();
     let answer = await this.#send(wanted);
     const tokenFile = answer.status === 401 ? problemOf(answer.text).tokenFile : undefined;
     if (this.#token === undefined && tokenFile !== undefined) {
@@ -62,6 +65,14 @@ export class AdminClient {
     }
     if (answer.status >= 200 && answer.status < 300) return answer;
     throw refused(answer.status, problemOf(answer.text), this.#token !== undefined);
+  }
+
+  /** A write without the token would be refused first, and logged as that. Who comes with a certificate needs none. */
+  async #findToken(): Promise<void> {
+    const { tls, tokenAt } = this.#options;
+    if (this.#token !== undefined || tls.cert !== undefined) return;
+    if (this.#tokenFile === null) await this.#send({ method: 'GET', path: '/livez' });
+    if (this.#tokenFile) this.#token = tokenAt(this.#tokenFile);
   }
 
   #send(wanted: Wanted): Promise<{ status: number; text: string; etag: string }> {
@@ -86,6 +97,7 @@ export class AdminClient {
       ),
     );
     request.on('response', (response: IncomingMessage) => {
+      this.#tokenFile ??= decoded(response.headers['leaseway-token-file']);
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
@@ -136,6 +148,14 @@ function problemOf(text: string): Problem {
     return typeof value === 'object' && value !== null ? value : {};
   } catch {
     return {};
+  }
+}
+
+function decoded(field: string | string[] | undefined): string {
+  try {
+    return typeof field === 'string' ? decodeURI(field) : '';
+  } catch {
+    return '';
   }
 }
 

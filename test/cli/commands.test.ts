@@ -7,6 +7,7 @@ import { LeasewayError } from '../../lib/core/errors.ts';
 import { EXIT, EXIT_SAYS } from '../../lib/core/exit-codes.ts';
 import type { ExplainedBackend } from '../../lib/orders/explained.ts';
 import { adminFixture, type Fixture, type FixtureOptions, TOKEN } from '../support/admin-fixture.ts';
+import { MemoryLog } from '../support/memory-log.ts';
 import { type CliRun, runCli } from '../support/run-cli.ts';
 
 type Test = Parameters<typeof adminFixture>[0];
@@ -228,11 +229,17 @@ t.test('connections are listed, filtered and counted', async t => {
 });
 
 t.test('the token is found by itself where the running leaseway keeps it', async t => {
-  const tokenFile = join(t.testdir(), 'admin-token');
+  const tokenFile = join(t.testdir({ 'a ç %20': {} }), 'a ç %20', 'admin-token');
   writeFileSync(tokenFile, TOKEN, { mode: 0o600 });
-  const fixture = await adminFixture(t, { tokenFile });
-  const { code, err } = await runCli(['undrain', 'web/web-1'], { env: at(fixture) });
-  t.equal(code, EXIT.ok, err);
+  const log = new MemoryLog();
+  const fixture = await adminFixture(t, { tokenFile, log });
+  // With a look before the write, and without one.
+  for (const words of [['undrain', 'web/web-1'], ['reload']]) {
+    const { code, err } = await runCli(words, { env: at(fixture) });
+    t.equal(code, EXIT.ok, err);
+  }
+  t.equal(log.count('info', 'admin write'), 2);
+  t.equal(log.count('warn', 'refused'), 0, 'no write goes without the token first');
 });
 
 t.test('a file that leaseway would not name so is not read, whoever says so', async t => {

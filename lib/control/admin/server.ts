@@ -35,6 +35,7 @@ export interface AdminServer {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+const TOKEN_FILE = 'leaseway-token-file';
 
 export function createAdminServer(options: AdminServerOptions): AdminServer {
   return new Server(options);
@@ -134,7 +135,13 @@ class Server implements AdminServer {
     if (refusal !== null) return problem(refusal);
     const call = { params: match.params, query: searchParams, actions: this.#actions, routes: ROUTES };
     const timeoutMs = match.route.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    if (isRead(method)) return this.#within(timeoutMs, match.route.run({ ...call, body: undefined }));
+    if (isRead(method)) {
+      const answer = await this.#within(timeoutMs, match.route.run({ ...call, body: undefined }));
+      const { loopback, tokenFile } = this.#rules!;
+      // Whoever writes next can send the token at once; told where a 401 would tell it.
+      if (!loopback || request.headers.authorization !== undefined) return answer;
+      return { ...answer, headers: { ...answer.headers, [TOKEN_FILE]: encodeURI(tokenFile) } };
+    }
     const body = await readBody(request);
     if ('refusal' in body) return problem(body.refusal);
     // After the body, so that nothing can happen between this and the action.

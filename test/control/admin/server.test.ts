@@ -138,6 +138,22 @@ t.test('writes reach the control plane and answer what has become of it', async 
   ]);
 });
 
+t.test(
+  'a read says where the token is, where only this machine reaches it, to who has sent none',
+  async t => {
+    const { call } = await adminFixture(t, { tokenFile: '/state ä/admin-token' });
+    const field = async (headers: Record<string, string>): Promise<unknown> =>
+      (await call('GET', '/livez', { headers })).headers['leaseway-token-file'];
+    const token = { authorization: `Bearer ${TOKEN}` };
+    t.equal(await field({}), '/state%20%C3%A4/admin-token');
+    t.equal(await field(token), undefined);
+    const elsewhere = await adminFixture(t, { config: { address: '0.0.0.0:0', token_file: '/x' } });
+    const { status, headers } = await elsewhere.call('GET', '/livez', { headers: token });
+    t.equal(status, 200);
+    t.equal(headers['leaseway-token-file'], undefined);
+  },
+);
+
 t.test('a write that is not admitted, not current or not well-formed changes nothing', async t => {
   const { call, control } = await adminFixture(t);
   const drain = '/v1/backends/web/web-1/drain';
