@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Clock } from '../core/clock.ts';
 import type { ListeningSocket, WorkerBirth, WorkerCommand, WorkerNotice } from '../orders/messages.ts';
+import { makeRoomForTheYoung } from './young-space.ts';
 
 export interface WorkerEvents {
   ready(sockets: readonly ListeningSocket[]): void;
@@ -23,6 +24,7 @@ export class WorkerThread {
     this.row = birth.row;
     // Runs from source and from the compiled files; without inherited flags a thread starts four times as fast.
     const entry = new URL(`../worker${extname(import.meta.filename)}`, import.meta.url);
+    makeRoomForTheYoung();
     this.#thread = new Worker(entry, { workerData: birth, execArgv: [], name: `worker-${birth.row}` });
     this.#thread.on('error', error => {
       this.#reason = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Fields } from '../../core/fields.ts';
+import { hold } from '../http1/batch.ts';
 import { COALESCE_BYTES, chunkSize, joined, lastChunk, requestHead } from '../http1/codec/write.ts';
 import type { AnswerSink, Outgoing, Reason, UpstreamHead } from '../ports.ts';
 import type { Http1Line } from './http1-line.ts';
@@ -173,7 +174,10 @@ export class Http1Request implements Outgoing {
     const behind = this.#chunked ? '\r\n' : '';
     const { socket } = this.#line!;
     if (before === '') return socket.write(chunk);
-    if (chunk.length <= COALESCE_BYTES) return socket.write(joined(before, chunk, behind));
+    if (chunk.length <= COALESCE_BYTES) {
+      hold(socket);
+      return socket.write(joined(before, chunk, behind));
+    }
     socket.cork();
     socket.write(before, 'latin1');
     let room = socket.write(chunk);
@@ -192,7 +196,9 @@ export class Http1Request implements Outgoing {
   }
 
   #write(head: string, text: string): void {
-    this.#line!.socket.write(head + text, 'latin1');
+    const { socket } = this.#line!;
+    hold(socket);
+    socket.write(head + text, 'latin1');
   }
 
   /** The body is not what its head said: the backend must not take it for whole. */

@@ -11,6 +11,7 @@ import type {
   RequestHead,
   RequestSink,
 } from '../../ports.ts';
+import { hold } from '../batch.ts';
 import { answerHead, COALESCE_BYTES, chunkSize, joined, lastChunk } from '../codec/write.ts';
 import { switchingHead } from '../upgrade.ts';
 
@@ -209,10 +210,12 @@ export class NativeIncoming implements Incoming {
     if (this.#begun !== null) {
       const begun = this.#begun;
       this.#begun = null;
+      hold(socket);
       socket.write(last === '' ? begun : joined('', begun, last), flushed);
     } else if (this.#head !== '' || last !== '') {
       const text = this.#head + last;
       this.#head = '';
+      hold(socket);
       socket.write(text, 'latin1', flushed);
     } else if (socket.writableLength === 0) process.nextTick(flushed);
     else socket.write(NOTHING, flushed);
