@@ -15,6 +15,8 @@ import { defaultTokenFile, loadToken } from './control/admin/token.ts';
 import { createRegistry } from './control/backend/registry.ts';
 import { ControlPlane } from './control/control-plane.ts';
 import { CertificateStore, type TlsMaterial } from './control/secrets/certificates.ts';
+import { decisionEvent } from './control/session/decision-event.ts';
+import { Sessions } from './control/session/sessions.ts';
 import { SignalBoard } from './control/signals/board.ts';
 import { SignalWatch } from './control/signals/watch.ts';
 import { WorkerLinks } from './control/worker-links.ts';
@@ -98,7 +100,20 @@ async function main(): Promise<void> {
     board: controlBoard,
     ...{ signals, clock, random: systemRandom, log: currentLog },
   });
-  const links = new WorkerLinks(clock, { spans: spans => exporter.spans(spans) });
+  const links: WorkerLinks = new WorkerLinks(clock, {
+    spans: spans => exporter.spans(spans),
+    activity: (row, activity) => sessions.heard(row, activity),
+    moved: (row, moves) => sessions.moved(row, moves),
+    gone: row => sessions.gone(row),
+  });
+  const sessions = new Sessions({
+    ...{ stateDir, clock, log: currentLog, maxBackends: first.config.max_backends },
+    seats: cluster => registry.seats(cluster),
+    tunnels: () => links.rows.reduce((sum, row) => sum + controlBoard.worker(row).tunnels, 0),
+    watch: everyMs => links.watchTunnels(everyMs),
+    order: (row, moves) => links.moveTunnels(row, moves),
+    decided: record => exporter.log(decisionEvent(record)),
+  });
   let plane: ControlPlane | null = null;
   const actions = new Actions({
     version: VERSION,
@@ -107,6 +122,7 @@ async function main(): Promise<void> {
     workerRows: board.shape.workers,
     board: controlBoard,
     registry,
+    sessions,
     signals,
     watch,
     clock,
@@ -165,6 +181,7 @@ async function main(): Promise<void> {
       certificates: new CertificateStore({ clock, log: currentLog, lastGood: birth.inherited?.tls }),
       signals: watch,
       links,
+      sessions,
       generation: birth.inherited?.generation ?? 0,
       notify,
       reconfigured,

@@ -8,16 +8,20 @@ import { addAnnounce } from './commands/announce.ts';
 
 import { addCompletion } from './commands/completion.ts';
 import { addConnections } from './commands/connections.ts';
+import { addDecisions } from './commands/decisions.ts';
 import { addDrain } from './commands/drain.ts';
 import { addExplain } from './commands/explain.ts';
 import { addForecast } from './commands/forecast.ts';
+import { addFreeze } from './commands/freeze.ts';
 import { addInit } from './commands/init.ts';
+import { addLeases } from './commands/leases.ts';
 import { addReload } from './commands/reload.ts';
 import { addRun } from './commands/run.ts';
 import { addSchema } from './commands/schema.ts';
 import { addSimulate } from './commands/simulate.ts';
 import { addStatus } from './commands/status.ts';
 import { addUndrain } from './commands/undrain.ts';
+import { addUnfreeze } from './commands/unfreeze.ts';
 import { addUpgrade } from './commands/upgrade.ts';
 import { addValidate } from './commands/validate.ts';
 import { failureOf } from './failure.ts';
@@ -39,6 +43,10 @@ const COMMANDS = [
   addUndrain,
   addUpgrade,
   addConnections,
+  addLeases,
+  addDecisions,
+  addFreeze,
+  addUnfreeze,
   addForecast,
   addAnnounce,
   addExplain,

@@ -178,6 +178,9 @@ const Sticky = z.strictObject({
     .default('dynamic')
     .describe('Static leases move only for failure and at the end of a drain'),
   term: duration('60s', '10ms').describe('First term of a lease'),
+  max: duration('30m', '10ms', '24h').describe(
+    'Terms grow up to this while little load is predicted; one below term keeps them as they are',
+  ),
   remember: duration('24h', '0', '365d').describe(
     'A lapsed lease is granted again on its backend within this time',
   ),
@@ -274,6 +277,33 @@ const Tls = z.strictObject({
   key: file.optional(),
 });
 
+const Migration = z
+  .strictObject({
+    mode: z
+      .enum(['act', 'shadow'])
+      .default('act')
+      .describe(
+        'shadow: what would be moved for load is planned and shown, not done; failures and drains are',
+      ),
+    over: z
+      .number()
+      .positive()
+      .max(8)
+      .default(0.9)
+      .describe('Predicted load, as a share of capacity, above which a backend’s sessions are moved'),
+    under: z.number().positive().max(8).default(0.8).describe('Until it is predicted to be here'),
+    per_second: z
+      .number()
+      .positive()
+      .max(100_000)
+      .default(2)
+      .describe('Sessions moved for load, over the cluster; failures and drains have their own pace'),
+    at_once: count(50, 1, 100_000).describe('Moves under way at a time, to or from one backend'),
+    dwell: duration('60s').describe('A session that was moved is not moved again for load before this'),
+    shed: share(0.05).describe('Of a backend’s HTTP sessions, at most this share is moved for load a second'),
+  })
+  .refine(({ over, under }) => under < over, { error: 'expected under to be less than over' });
+
 /** What `config/clusters/NAME.yaml` holds. */
 export const Cluster = z
   .strictObject({
@@ -291,6 +321,7 @@ export const Cluster = z
     sticky: Sticky.optional(),
     capacity: Capacity.optional().describe('Of each backend that says nothing of its own'),
     forecast: Forecast.describe('Load to come, foreseen four times a second'),
+    migration: Migration.prefault({}).describe('Sessions that leave a backend before it is overloaded'),
     limits: Limits.prefault({}),
     overload: Overload.prefault({}),
     timeouts: Timeouts.prefault({}),

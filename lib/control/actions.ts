@@ -10,6 +10,7 @@ import type {
   ConnectionFilter,
   ControlActions,
   ExplainFilter,
+  LeaseReport,
   ReloadResult,
   StatusReport,
 } from './admin/ports.ts';
@@ -17,6 +18,7 @@ import { readProcess } from './admin/process-reading.ts';
 import type { BackendRegistry } from './backend/ports.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { explain } from './explain.ts';
+import type { Sessions } from './session/sessions.ts';
 import type { SignalBoard } from './signals/board.ts';
 import type { SignalWatch } from './signals/watch.ts';
 import type { ConnectionList, WorkerLinks } from './worker-links.ts';
@@ -28,6 +30,7 @@ export interface ActionParts {
   readonly workerRows: number;
   readonly board: ControlBoard;
   readonly registry: BackendRegistry;
+  readonly sessions: Sessions;
   readonly signals: SignalBoard;
   readonly watch: Pick<SignalWatch, 'tick'>;
   readonly clock: Clock;
@@ -155,7 +158,7 @@ export class Actions implements ControlActions {
   }
 
   metrics(): string {
-    const { board, registry, startedMs } = this.#parts;
+    const { board, registry, sessions, startedMs } = this.#parts;
     const routes = this.#parts.plane().routeNames;
     return renderMetrics({
       status: this.status(),
@@ -163,6 +166,7 @@ export class Actions implements ControlActions {
       board,
       process: readProcess(startedMs),
       forecasts: registry.forecasts.report(),
+      sessions: { clusters: sessions.report(), counts: sessions.counts() },
     });
   }
 
@@ -182,6 +186,26 @@ export class Actions implements ControlActions {
     announce: event => this.#change(registry => registry.forecasts.announce(event)),
     cancel: id => this.#change(registry => registry.forecasts.cancel(id)),
   };
+
+  readonly sessions: ControlActions['sessions'] = {
+    report: () => this.#parts.sessions.report(),
+    decisions: filter => this.#parts.sessions.decisions(filter),
+    find: id => this.#parts.sessions.find(id),
+    move: (id, to) => this.#parts.sessions.move(id, to),
+    ended: id => this.#parts.sessions.ended(id),
+    freezes: () => this.#parts.sessions.freezes(),
+    freeze: cluster => this.#change(() => this.#parts.sessions.freeze(cluster)),
+    unfreeze: cluster => this.#change(() => this.#parts.sessions.unfreeze(cluster)),
+  };
+
+  async leases(filter: ConnectionFilter): Promise<{ total: number; items: LeaseReport[] }> {
+    const { items } = await this.connections({ ...filter, limit: MAX_LISTED });
+    const leases = items.flatMap(({ id, client, route, ageMs }): LeaseReport[] => {
+      const session = this.#parts.sessions.find(id);
+      return session === null ? [] : [{ ...session, client, route, ageMs }];
+    });
+    return { total: leases.length, items: leases.slice(0, filter.limit) };
+  }
 
   wallMs(): number {
     return this.#parts.clock.wallMs();

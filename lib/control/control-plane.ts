@@ -10,12 +10,14 @@ import { LeasewayError, messageOf } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ControlNotice, ListeningSocket } from '../orders/messages.ts';
 import type { ClusterEntry, LeaseKey } from '../orders/snapshot.ts';
-import type { ControlBoard } from '../scoreboard/ports.ts';
+import type { ControlBoard, Decision } from '../scoreboard/ports.ts';
 import type { ReloadResult } from './admin/ports.ts';
 import type { BackendRegistry } from './backend/ports.ts';
 import type { CertificateStore, TlsMaterial } from './secrets/certificates.ts';
 import { loadLeaseKeys } from './secrets/lease-keys.ts';
 import { openTicketKeys, type TicketKeys } from './secrets/ticket-keys.ts';
+import type { LeaseOutlook } from './session/cookie-leases.ts';
+import type { Sessions } from './session/sessions.ts';
 import type { SignalWatch } from './signals/watch.ts';
 import { SnapshotBuilder } from './snapshots.ts';
 import type { WorkerLinks } from './worker-links.ts';
@@ -30,6 +32,7 @@ export interface ControlPlaneParts {
   readonly signals: SignalWatch;
   readonly certificates: CertificateStore;
   readonly links: WorkerLinks;
+  readonly sessions: Sessions;
   /** Of the control thread before, or 0. */
   readonly generation: number;
   notify(notice: ControlNotice): void;
@@ -95,6 +98,7 @@ export class ControlPlane implements AsyncDisposable {
     const tls = parts.certificates.load(config);
     parts.notify({ kind: 'tls-read', texts: parts.certificates.texts });
     await parts.registry.configure(config.clusters);
+    parts.sessions.configure(config.clusters);
     const plane = new ControlPlane(parts, config, tls);
     await parts.reconfigured(config, tls);
     plane.#tick();
@@ -220,6 +224,7 @@ export class ControlPlane implements AsyncDisposable {
     const keys = loadLeaseKeys(config.leases.keys, this.#parts.stateDir, log);
     await reconfigured(config, tls);
     await registry.configure(config.clusters);
+    this.#parts.sessions.configure(config.clusters);
     this.#config = config;
     this.#tls = tls;
     this.#leaseKeys = keys;
@@ -242,11 +247,11 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   #tick(): void {
-    const { board, registry, signals, links } = this.#parts;
+    const { board, registry, sessions, signals, links } = this.#parts;
     if (this.#stoodDown) return board.heartbeat();
     signals.follow(registry.entries());
     signals.tick();
-    board.publish(registry.tick());
+    board.publish(withLeases(registry.tick(), sessions.tick()));
     board.heartbeat();
     links.endTunnels(registry.tunnelsToEnd());
   }
@@ -287,4 +292,18 @@ export class ControlPlane implements AsyncDisposable {
     if (this.#stoodDown) return;
     await this.#parts.registry[Symbol.asyncDispose]();
   }
+}
+
+/** What is decided of backends, with what is planned of their leases. */
+function withLeases(
+  decisions: ReadonlyMap<number, Decision>,
+  outlooks: ReadonlyMap<number, LeaseOutlook>,
+): ReadonlyMap<number, Decision> {
+  if (outlooks.size === 0) return decisions;
+  const all = new Map(decisions);
+  for (const [slot, outlook] of outlooks) {
+    const decision = decisions.get(slot);
+    if (decision !== undefined) all.set(slot, { ...decision, ...outlook });
+  }
+  return all;
 }

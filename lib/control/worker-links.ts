@@ -3,7 +3,16 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Clock } from '../core/clock.ts';
 import type { Explained, ExplainQuestion } from '../orders/explained.ts';
-import type { ConnectionReport, Order, Report, SpanRecord, TunnelEnding } from '../orders/messages.ts';
+import type {
+  ConnectionReport,
+  Order,
+  Report,
+  SpanRecord,
+  TunnelActivity,
+  TunnelEnding,
+  TunnelMove,
+  TunnelMoved,
+} from '../orders/messages.ts';
 import type { Snapshot } from '../orders/snapshot.ts';
 
 /** A worker that hangs must not hang the answer to an operator. */
@@ -24,6 +33,12 @@ interface Question {
 export interface LinkEvents {
   /** Hand the batch on; afterwards it is acknowledged. */
   spans(spans: readonly SpanRecord[], dropped: number): void;
+  /** What the tunnels of a worker did, as often as `watchTunnels` asked for. */
+  activity?(row: number, activity: TunnelActivity): void;
+  /** Moves that ended, ordered or not. */
+  moved?(row: number, moves: readonly TunnelMoved[]): void;
+  /** The worker in this row ended, or gives way to another. */
+  gone?(row: number): void;
 }
 
 export class WorkerLinks {
@@ -37,6 +52,7 @@ export class WorkerLinks {
     { readonly row: number; readonly done: (explained: Explained | null | undefined) => void }
   >();
   #nextQuestion = 1;
+  #watchEveryMs = 0;
   #snapshot: Snapshot | null = null;
   #ending = false;
 
@@ -64,6 +80,7 @@ export class WorkerLinks {
     port.on('close', () => {
       if (this.#ports.get(row) === port) this.remove(row);
     });
+    if (this.#watchEveryMs > 0) this.#send(row, { kind: 'watch-tunnels', everyMs: this.#watchEveryMs });
     if (this.#snapshot !== null) this.#send(row, { kind: 'snapshot', snapshot: this.#snapshot });
   }
 
@@ -71,6 +88,7 @@ export class WorkerLinks {
     this.#ports.get(row)?.close();
     this.#ports.delete(row);
     this.#applied.delete(row);
+    this.#events.gone?.(row);
     for (const question of this.#questions.values()) this.#answered(question, row);
     for (const asked of this.#explaining.values()) if (asked.row === row) asked.done(undefined);
   }
@@ -127,6 +145,18 @@ export class WorkerLinks {
     });
   }
 
+  /** Has every worker tell so often what its tunnels do; 0 ends it. */
+  watchTunnels(everyMs: number): void {
+    if (everyMs === this.#watchEveryMs) return;
+    this.#watchEveryMs = everyMs;
+    this.broadcast({ kind: 'watch-tunnels', everyMs });
+  }
+
+  /** `moved` is told how each ended. */
+  moveTunnels(row: number, moves: readonly TunnelMove[]): void {
+    this.#send(row, { kind: 'move-tunnels', moves });
+  }
+
   #send(row: number, order: Order): void {
     this.#ports.get(row)?.postMessage(order);
   }
@@ -136,7 +166,9 @@ export class WorkerLinks {
     else if (report.kind === 'spans') {
       this.#events.spans(report.spans, report.dropped);
       port.postMessage({ kind: 'ack', upTo: report.sequence } satisfies Order);
-    } else if (report.kind === 'explained') this.#explaining.get(report.requestId)?.done(report.explained);
+    } else if (report.kind === 'tunnel-activity') this.#events.activity?.(row, report.activity);
+    else if (report.kind === 'tunnels-moved') this.#events.moved?.(row, report.moves);
+    else if (report.kind === 'explained') this.#explaining.get(report.requestId)?.done(report.explained);
     else {
       const question = this.#questions.get(report.requestId);
       if (question === undefined) return;

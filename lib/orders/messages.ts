@@ -29,6 +29,42 @@ export interface TunnelEnding {
   readonly perSecond: number;
 }
 
+export interface TunnelMove {
+  /** Of its report. */
+  readonly id: string;
+  /** Backend of its cluster; null for any other. */
+  readonly to: string | null;
+  readonly reason: string;
+}
+
+/** How a move ended, ordered or not. */
+export interface TunnelMoved {
+  readonly id: string;
+  readonly from: string;
+  /** Where it is now, or was to be. */
+  readonly to: string;
+  /**
+   * moved: all that the old backend sent before its Close came first. unclean: it died or was cut without one. ended: the
+   * client was told to come again, as its route wants. failed: it is where it was, or over.
+   */
+  readonly result: 'moved' | 'unclean' | 'ended' | 'failed';
+  /** How long the client was held. */
+  readonly holdMs: number;
+  readonly reason: string;
+}
+
+/** All tunnels of one worker, a row each: column by column, since there may be many and they are told often. */
+export interface TunnelActivity {
+  /** `ROW-sequence` is the id of its report. */
+  readonly sequences: Float64Array;
+  readonly slots: Int32Array;
+  /** Both ways, since the batch before. */
+  readonly bytes: Float64Array;
+  readonly messages: Float64Array;
+  readonly ageMs: Float64Array;
+  readonly movable: Uint8Array;
+}
+
 /** Control → worker, on the port between them. */
 export type Order =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
@@ -38,6 +74,10 @@ export type Order =
   | { readonly kind: 'explain'; readonly requestId: number; readonly question: ExplainQuestion }
   /** The tunnels that are to leave, all of them each time: what is not named any more stays. */
   | { readonly kind: 'end-tunnels'; readonly endings: readonly TunnelEnding[] }
+  /** Move these; each is answered in a `tunnels-moved`. */
+  | { readonly kind: 'move-tunnels'; readonly moves: readonly TunnelMove[] }
+  /** Tell `tunnel-activity` this often; 0 not any more. */
+  | { readonly kind: 'watch-tunnels'; readonly everyMs: number }
   /** Close one connection by its report's id. */
   | { readonly kind: 'end-connection'; readonly id: string }
   /** The access log was rotated. */
@@ -55,6 +95,9 @@ export type Report =
     }
   /** Null when the worker knows no such cluster. */
   | { readonly kind: 'explained'; readonly requestId: number; readonly explained: Explained | null }
+  /** Also of moves that nobody ordered: a drain, a backend that died. */
+  | { readonly kind: 'tunnels-moved'; readonly moves: readonly TunnelMoved[] }
+  | { readonly kind: 'tunnel-activity'; readonly activity: TunnelActivity }
   | {
       readonly kind: 'spans';
       readonly sequence: number;

@@ -80,6 +80,18 @@ export class BoardReader implements DecisionReader, LoadView {
     return this.gate(slot) !== 0;
   }
 
+  shedFraction(slot: number): number {
+    return this.#held.cells[slot * DECISION_CELLS + DECISION.shedFraction]!;
+  }
+
+  shedTurn(slot: number): number {
+    return this.#held.cells[slot * DECISION_CELLS + DECISION.shedTurn]!;
+  }
+
+  leaseMs(slot: number): number {
+    return this.#held.cells[slot * DECISION_CELLS + DECISION.leaseMs]!;
+  }
+
   inFlight(slot: number): number {
     return sumRows(this.#cells, this.#inFlight + slot * this.#cells.layout.slotStride);
   }

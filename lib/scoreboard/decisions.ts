@@ -88,6 +88,9 @@ export const DECISION = {
   slotGeneration: 3,
   milliPredicted: 4,
   gate: 5,
+  shedFraction: 6,
+  shedTurn: 7,
+  leaseMs: 8,
 } as const;
 const FIELDS = Object.keys(DECISION) as (keyof typeof DECISION)[];
 

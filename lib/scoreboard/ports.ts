@@ -19,10 +19,18 @@ export interface Decision {
   milliPredicted: number;
   /** 0 open; 1 last resort, 2 shut: takes new work only when none of its cluster with a lower figure does. */
   gate: number;
+  /** Of 65,536: dynamic leases whose hash of (id, turn) is below move at their next request. */
+  shedFraction: number;
+  /** Rises when another part of the leases is meant, modulo 65,536. */
+  shedTurn: number;
+  /** Term of the leases granted on it, ms; 0 for that of its cluster. */
+  leaseMs: number;
 }
 
 /** For a backend whose load nobody forecasts. */
 export const NO_FORECAST = Object.freeze({ milliPredicted: -1, gate: 0 });
+/** Whose leases stay and are as long as configured. */
+export const PLAIN_LEASES = Object.freeze({ shedFraction: 0, shedTurn: 0, leaseMs: 0 });
 
 /** Precedence when the control plane derives it: admin state > health > outlier and panic. */
 export const BackendState = {
@@ -140,6 +148,8 @@ export const WORKER_COUNTERS = [
   'leasesGranted',
   'leasesRenewed',
   'leasesMoved',
+  'leasesShed',
+  'leasesExtended',
   'leaseTokensRejected',
   'spansDropped',
   'accessLogDropped',
@@ -168,6 +178,9 @@ export interface DecisionReader {
   gate(slot: number): number;
   /** Not open: new work goes elsewhere while it can. */
   gated(slot: number): boolean;
+  shedFraction(slot: number): number;
+  shedTurn(slot: number): number;
+  leaseMs(slot: number): number;
   /** In flight at the backend over all workers. */
   inFlight(slot: number): number;
   /** Expected time to a good answer as this worker sees it (peak-EWMA with failures priced in), in ms; 0 when never measured. */

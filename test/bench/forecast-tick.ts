@@ -8,7 +8,7 @@ import { ClusterForecast, type Subject } from '../../lib/control/forecast/cluste
 import { below, seededRandom } from '../../lib/core/random.ts';
 import { attachControl, attachWorker } from '../../lib/scoreboard/attach.ts';
 import { createScoreboard } from '../../lib/scoreboard/layout.ts';
-import { BackendState, NO_FORECAST, Outcome } from '../../lib/scoreboard/ports.ts';
+import { BackendState, NO_FORECAST, Outcome, PLAIN_LEASES } from '../../lib/scoreboard/ports.ts';
 
 /** Share of a core at 4 Hz (F3). */
 const GOAL = 0.1;
@@ -30,6 +30,7 @@ const decision = {
   concurrency: 0,
   slotGeneration: 1,
   ...NO_FORECAST,
+  ...PLAIN_LEASES,
 };
 control.publish(new Map(Array.from({ length: count }, (_, slot) => [slot, decision])));
 const clusters = Array.from({ length: CLUSTERS }, (_, i) => {

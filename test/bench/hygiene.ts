@@ -100,7 +100,14 @@ const behindProxy = new RequestHygiene(
   ids,
 );
 const answers = new AnswerHygiene('leaseway', systemClock);
-const backend = { standing: 'up', generation: 4, takesNew: true } as const;
+const backend = {
+  standing: 'up',
+  generation: 4,
+  takesNew: true,
+  shedFraction: 0,
+  shedTurn: 0,
+  leaseMs: 0,
+} as const;
 
 const normal = (head: RequestHead): Target => {
   const target = normalForm(head);

@@ -327,7 +327,7 @@ t.test('schema and completion are printed', async t => {
       'leaseway',
       ...words,
     ]).toString();
-  t.equal(complete('un'), 'undrain\n');
+  t.equal(complete('un'), 'undrain unfreeze\n');
   t.match(complete('drain', '--d'), /^--deadline\n$/);
 });
 

@@ -11,6 +11,9 @@ const decision = (n: number): Decision => ({
   slotGeneration: n + 2,
   milliPredicted: n + 3,
   gate: n & 1,
+  shedFraction: n + 4,
+  shedTurn: n + 5,
+  leaseMs: n + 6,
 });
 
 t.test('a reader sees whole sets of decisions, one after the other', async t => {

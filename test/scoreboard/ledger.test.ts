@@ -6,6 +6,7 @@ import {
   type Decision,
   NO_FORECAST,
   Outcome,
+  PLAIN_LEASES,
   WORKER_COUNTERS,
   WORKER_GAUGES,
 } from '../../lib/scoreboard/ports.ts';
@@ -25,6 +26,7 @@ const up = (slotGeneration: number): Decision => ({
   concurrency: 0,
   slotGeneration,
   ...NO_FORECAST,
+  ...PLAIN_LEASES,
 });
 
 t.test('what workers do is summed over rows, by slot', async t => {

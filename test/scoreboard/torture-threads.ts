@@ -84,6 +84,7 @@ function control({ board, notes }: TortureData): void {
       slotGeneration: stamp,
       milliPredicted: stamp,
       gate: stamp & 1,
+      ...{ shedFraction: stamp, shedTurn: stamp, leaseMs: stamp },
     };
     // Now more, now fewer slots: what is no longer named must vanish too.
     const count = 1 + (stamp % SLOTS);

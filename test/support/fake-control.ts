@@ -7,11 +7,23 @@ import type {
   ConnectionFilter,
   ControlActions,
   ExplainFilter,
+  LeaseReport,
   ReloadResult,
   StatusReport,
 } from '../../lib/control/admin/ports.ts';
 import { forecastDetailExample, forecastExample } from '../../lib/control/admin/routes/examples.ts';
+import {
+  decisionExample,
+  leaseExample,
+  sessionsExample,
+} from '../../lib/control/admin/routes/session-examples.ts';
 import type { Announcement, ClusterForecastReport, EventReport } from '../../lib/control/forecast/ports.ts';
+import type {
+  ClusterSessionsReport,
+  DecisionRecord,
+  Freeze,
+  SessionView,
+} from '../../lib/control/session/ports.ts';
 import { LeasewayError } from '../../lib/core/errors.ts';
 import type { Explained } from '../../lib/orders/explained.ts';
 import type { ConnectionReport } from '../../lib/orders/messages.ts';
@@ -162,6 +174,39 @@ export class FakeControl implements ControlActions {
     },
     cancel: (id: string): void => void this.calls.push(`cancel ${id}`),
   };
+
+  decisions_ = [decisionExample as DecisionRecord];
+  leases_ = [leaseExample as SessionView];
+  freezes_: Freeze[] = [];
+  readonly sessions = {
+    report: () => [{ ...sessionsExample, frozen: this.freezes_.length > 0 } as ClusterSessionsReport],
+    decisions: ({ limit }: { limit: number }) => this.decisions_.slice(0, limit),
+    find: (id: string) => this.leases_.find(lease => lease.id === id) ?? null,
+    move: (id: string, to: string): DecisionRecord => {
+      this.calls.push(`move ${id} ${to}`);
+      return { ...this.decisions_[0]!, session: id, to, outcome: 'ordered', reason: 'operator' };
+    },
+    ended: (id: string): void => void this.calls.push(`ended ${id}`),
+    freezes: () => this.freezes_,
+    freeze: (cluster: string | null): void => {
+      this.calls.push(`freeze ${cluster}`);
+      this.freezes_ = [...this.freezes_, { cluster, sinceMs: 900_000 }];
+    },
+    unfreeze: (cluster: string | null): void => {
+      this.calls.push(`unfreeze ${cluster}`);
+      this.freezes_ = cluster === null ? [] : this.freezes_.filter(freeze => freeze.cluster !== cluster);
+    },
+  };
+
+  async leases({ limit }: ConnectionFilter): Promise<{ total: number; items: LeaseReport[] }> {
+    const items = this.leases_.map(lease => ({
+      ...lease,
+      client: '203.0.113.7',
+      route: 'chat',
+      ageMs: 92_000,
+    }));
+    return { total: items.length, items: items.slice(0, limit) };
+  }
 
   wallMs(): number {
     return 1_000_000;

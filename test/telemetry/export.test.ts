@@ -6,7 +6,7 @@ import type { Log, LogFields } from '../../lib/core/log.ts';
 import type { SpanRecord } from '../../lib/orders/messages.ts';
 import { attachControl, attachWorker } from '../../lib/scoreboard/attach.ts';
 import { createScoreboard } from '../../lib/scoreboard/layout.ts';
-import { BackendState, NO_FORECAST, Outcome } from '../../lib/scoreboard/ports.ts';
+import { BackendState, NO_FORECAST, Outcome, PLAIN_LEASES } from '../../lib/scoreboard/ports.ts';
 import { type ExporterOptions, silentExporter, startExporter } from '../../lib/telemetry/exporter.ts';
 import { SamplingTracer } from '../../lib/telemetry/tracer.ts';
 import { OtlpReceiver, plain } from '../support/otlp-receiver.ts';
@@ -124,7 +124,17 @@ t.test('metrics arrive and are what the workers counted', async t => {
   const { workers, control, source } = scoreboard();
   control.publish(
     new Map([
-      [2, { state: BackendState.up, milliWeight: 1000, concurrency: 0, slotGeneration: 1, ...NO_FORECAST }],
+      [
+        2,
+        {
+          state: BackendState.up,
+          milliWeight: 1000,
+          concurrency: 0,
+          slotGeneration: 1,
+          ...NO_FORECAST,
+          ...PLAIN_LEASES,
+        },
+      ],
     ]),
   );
   workers[0]!.request(0, 200, 0.003, 10, 100);

@@ -1,21 +1,15 @@
 // `leaseway connections`: who is connected to what, and for how long.
 
-import { type Command, InvalidArgumentError } from 'commander';
-import { EXIT } from '../../core/exit-codes.ts';
+import type { Command } from 'commander';
 import type { ConnectionReport } from '../../orders/messages.ts';
 import { type AdminOptions, adminClient, withAdminOptions } from '../admin-options.ts';
-import { CliFailure } from '../failure.ts';
 import { shortBytes, shortDuration } from '../figures.ts';
 import { jsonText } from '../json.ts';
 import type { CommandContext } from '../main.ts';
+import { type Filter, filterQuery, limit } from '../session-filter.ts';
 import { table } from '../table.ts';
 
-interface ConnectionsOptions extends AdminOptions {
-  readonly backend?: string;
-  readonly cluster?: string;
-  readonly client?: string;
-  readonly limit: number;
-}
+type ConnectionsOptions = AdminOptions & Filter;
 
 interface Page {
   readonly total: number;
@@ -44,7 +38,7 @@ export const addConnections = (program: Command, { io }: CommandContext): Comman
       .option('--limit <n>', 'at most so many', limit, 100),
   ).action(async (options: ConnectionsOptions) => {
     const client = await adminClient(options, io);
-    const { value } = await client.get<Page>(`/v1/connections?${query(options)}`);
+    const { value } = await client.get<Page>(`/v1/connections?${filterQuery(options)}`);
     if (options.json) return void io.out.write(jsonText(value));
     const rows = value.items.map(item => [
       item.id,
@@ -61,24 +55,3 @@ export const addConnections = (program: Command, { io }: CommandContext): Comman
     if (value.total > rows.length)
       io.out.write(`and ${value.total - rows.length} more: --limit shows them\n`);
   });
-
-/** `--backend` takes `cluster/backend`, as status prints it, or the backend's name alone. */
-function query({ backend, cluster, client, limit }: ConnectionsOptions): URLSearchParams {
-  const query = new URLSearchParams({ limit: String(limit) });
-  const slash = backend?.indexOf('/') ?? -1;
-  const ofBackend = slash > 0 ? backend!.slice(0, slash) : undefined;
-  if (ofBackend !== undefined && cluster !== undefined && cluster !== ofBackend)
-    throw new CliFailure(EXIT.usage, '--cluster and --backend name two clusters', 'leave --cluster out');
-  const wanted = cluster ?? ofBackend;
-  if (wanted !== undefined) query.set('cluster', wanted);
-  if (backend !== undefined) query.set('backend', backend.slice(slash + 1));
-  if (client !== undefined) query.set('client', client);
-  return query;
-}
-
-function limit(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > 10_000)
-    throw new InvalidArgumentError('expected 1 to 10000');
-  return count;
-}

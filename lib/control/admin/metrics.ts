@@ -14,6 +14,7 @@ import { Exposition, type Labels } from './exposition.ts';
 import { forecastFamilies } from './forecast-metrics.ts';
 import type { StatusReport } from './ports.ts';
 import type { ProcessReading } from './process-reading.ts';
+import { type SessionFigures, sessionFamilies } from './session-metrics.ts';
 import { signalFamilies } from './signal-metrics.ts';
 
 export interface MetricsInput {
@@ -26,16 +27,18 @@ export interface MetricsInput {
   >;
   readonly process: ProcessReading;
   readonly forecasts: readonly ClusterForecastReport[];
+  readonly sessions: SessionFigures;
 }
 
 /** Pure; the order is the same at every scrape. */
-export function renderMetrics({ status, routes, board, process, forecasts }: MetricsInput): string {
+export function renderMetrics({ status, routes, board, process, forecasts, sessions }: MetricsInput): string {
   const out = new Exposition();
   serverFamilies(out, status, routes, board);
   backendFamilies(out, status.backends, board);
   overloadFamilies(out, board);
   signalFamilies(out, status.backends);
   forecastFamilies(out, forecasts);
+  sessionFamilies(out, sessions);
   workerFamilies(out, status);
   configFamilies(out, status);
   processFamilies(out, status, process);

@@ -14,6 +14,7 @@ export interface BackendReport extends BackendStatus {
 }
 
 import type { ForecastDesk } from '../forecast/ports.ts';
+import type { SessionDesk, SessionView } from '../session/ports.ts';
 
 export interface StatusReport {
   readonly version: string;
@@ -56,6 +57,9 @@ export interface ExplainFilter extends ExplainQuestion {
   readonly worker?: number;
 }
 
+/** A session that can move, with what its worker says of its connection. */
+export type LeaseReport = SessionView & Pick<ConnectionReport, 'client' | 'route' | 'ageMs'>;
+
 export interface ControlActions {
   status(): StatusReport;
   /** Throws LeasewayError CONFIG_INVALID whose detail is the formatted problems. */
@@ -75,6 +79,10 @@ export interface ControlActions {
     add(cluster: string, backend: BackendConfig): void;
   };
   readonly forecasts: Pick<ForecastDesk, 'report' | 'events' | 'announce' | 'cancel'>;
+  readonly sessions: Omit<SessionDesk, 'counts'>;
+  leases(
+    filter: ConnectionFilter,
+  ): Promise<{ readonly total: number; readonly items: readonly LeaseReport[] }>;
   /** Unix ms. */
   wallMs(): number;
   /** Rises whenever admin state changes; writes carry it in If-Match. */

@@ -19,7 +19,15 @@ interface RouteDoc {
   readonly method: Method;
   /** Path template; each `{name}` is one segment. */
   readonly path: string;
-  readonly tag: 'probes' | 'state' | 'backends' | 'forecasts' | 'connections' | 'process' | 'documents';
+  readonly tag:
+    | 'probes'
+    | 'state'
+    | 'backends'
+    | 'forecasts'
+    | 'sessions'
+    | 'connections'
+    | 'process'
+    | 'documents';
   readonly summary: string;
   readonly details?: string;
   /** By status; refusals that every route shares are added by the document. */

@@ -4,9 +4,10 @@ import type { ClusterConfig, ConcurrencyConfig } from '../../config/cluster.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
-import { BackendState, type Decision, NO_FORECAST } from '../../scoreboard/ports.ts';
+import { BackendState, type Decision, NO_FORECAST, PLAIN_LEASES } from '../../scoreboard/ports.ts';
 import type { ClusterForecast, Foreseen, Outlook, Subject } from '../forecast/cluster-forecast.ts';
 import type { Forecasts } from '../forecast/forecasts.ts';
+import type { Seat } from '../session/ports.ts';
 import type { AgentView } from '../signals/board.ts';
 import type { AdminState } from './admin-state.ts';
 import { type Backend, stateAt } from './backend.ts';
@@ -55,6 +56,11 @@ export class Cluster implements Disposable {
   #settled = false;
   #panic = false;
   #drainRetryMs = 0;
+  #lastTick: {
+    readonly judgement: Judgement;
+    readonly outlooks: ReadonlyMap<number, Outlook>;
+    readonly of: readonly Backend[];
+  } | null = null;
 
   constructor(name: string, config: ClusterConfig, hands: ClusterHands) {
     this.name = name;
@@ -142,7 +148,26 @@ export class Cluster implements Disposable {
     this.#moveOutliers();
     const judgement = this.judge();
     this.#notePanic(judgement);
-    this.#decide(judgement, this.#foresee(judgement), into);
+    const outlooks = this.#foresee(judgement);
+    this.#decide(judgement, outlooks, into);
+    this.#lastTick = { judgement, outlooks, of: [...this.backends.values()] };
+  }
+
+  /** As of the last tick. */
+  seats(): readonly Seat[] {
+    if (this.#lastTick === null) return [];
+    const { judgement, outlooks, of } = this.#lastTick;
+    return of.map(({ id, slot }, index): Seat => {
+      const { state, effectiveWeight } = judgement.verdicts[index]!;
+      const { state: admin, drainUntilMs } = this.#hands.admin.get(this.name, id);
+      return {
+        ...{ id, slot: slot.index, slotGeneration: slot.generation, state },
+        takesNew: effectiveWeight > 0 && (outlooks.get(slot.index)?.gate ?? 0) === 0,
+        drainUntilMs: admin === 'drain' ? (drainUntilMs ?? null) : null,
+        ...this.#forecast.scoreOf(id),
+        calendar: this.#forecast.calendarOf(id),
+      };
+    });
   }
 
   /** Between ticks: gates of those that stand still, or do no more, into the decisions of the last tick. True when there were any. */
@@ -315,6 +340,7 @@ export class Cluster implements Disposable {
         concurrency: this.#concurrency(backend),
         slotGeneration: slot.generation,
         ...(outlooks.get(slot.index) ?? NO_FORECAST),
+        ...PLAIN_LEASES,
       });
     }
   }

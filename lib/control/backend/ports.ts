@@ -5,6 +5,7 @@ import type { ClusterEntry } from '../../orders/snapshot.ts';
 import type { Doubt } from '../../plan/load/doubt.ts';
 import type { Decision } from '../../scoreboard/ports.ts';
 import type { ForecastDesk, GateState } from '../forecast/ports.ts';
+import type { Seat } from '../session/ports.ts';
 
 export type BackendChange =
   | { readonly kind: 'insert' | 'update'; readonly backend: BackendConfig }
@@ -81,6 +82,8 @@ export interface BackendRegistry extends AsyncDisposable {
    */
   tunnelsToEnd(): readonly { readonly slots: readonly number[]; readonly perSecond: number }[];
   status(): readonly BackendStatus[];
+  /** The backends of a cluster as of the last tick, for who plans its sessions; none of a cluster that is not there. */
+  seats(cluster: string): readonly Seat[];
   /** Called when `entries` changed by itself (discovery, generation). */
   onChange(run: () => void): void;
   /** Called when checks changed what some backend is fit for: a tick now spares clients a quarter of a second of it. */

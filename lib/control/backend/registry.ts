@@ -9,8 +9,15 @@ import type { Random } from '../../core/random.ts';
 import type { TunnelEnding } from '../../orders/messages.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
 import type { SignalView } from '../../plan/load/signals.ts';
-import { BackendState, type ControlBoard, type Decision, NO_FORECAST } from '../../scoreboard/ports.ts';
+import {
+  BackendState,
+  type ControlBoard,
+  type Decision,
+  NO_FORECAST,
+  PLAIN_LEASES,
+} from '../../scoreboard/ports.ts';
 import { Forecasts } from '../forecast/forecasts.ts';
+import type { Seat } from '../session/ports.ts';
 import { NO_SAY } from '../signals/agent-line.ts';
 import type { AgentView } from '../signals/board.ts';
 import { AdminState } from './admin-state.ts';
@@ -191,6 +198,7 @@ class Registry implements BackendRegistry {
       concurrency: 0,
       slotGeneration: generation,
       ...NO_FORECAST,
+      ...PLAIN_LEASES,
     };
   }
 
@@ -220,6 +228,10 @@ class Registry implements BackendRegistry {
     return [...this.#clusters.values()].flatMap(cluster =>
       statusOf(cluster, board, this.#admin, this.#ledger.generations, clock),
     );
+  }
+
+  seats(cluster: string): readonly Seat[] {
+    return this.#clusters.get(cluster)?.seats() ?? [];
   }
 
   onChange(run: () => void): void {

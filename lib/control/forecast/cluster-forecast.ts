@@ -2,6 +2,7 @@
 
 import type { ClusterConfig } from '../../config/cluster.ts';
 import { Gate, isStuck, type Signs, Standing } from '../../plan/balance/gate.ts';
+import type { EventCalendar } from '../../plan/forecast/events.ts';
 import { ForecastQuality } from '../../plan/forecast/quality.ts';
 import type { Counts } from '../../plan/load/observed.ts';
 import type { Capacity } from '../../plan/load/score.ts';
@@ -164,6 +165,18 @@ export class ClusterForecast {
 
   gateOf(slot: number): number {
     return this.#gate?.standing(slot) ?? Standing.open;
+  }
+
+  /** Its load score and how old that is, for who plans its sessions; NaN while nothing is known. */
+  scoreOf(id: string): { readonly load: number; readonly ageMs: number; readonly predicted: number } {
+    const forecast = this.#known.get(id)?.forecast;
+    const { load = Number.NaN, ageMs = 0 } = forecast?.score ?? {};
+    return { load, ageMs, predicted: forecast?.predicted ?? Number.NaN };
+  }
+
+  /** The events that concern a backend; null where nothing is foreseen. */
+  calendarOf(id: string): EventCalendar | null {
+    return this.#isOff ? null : this.#plan.calendarOf(id);
   }
 
   /** What the status of a backend shows of it. */

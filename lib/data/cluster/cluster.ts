@@ -10,6 +10,7 @@ import { pickerFactory } from '../../plan/balance/pickers.ts';
 import { learns } from '../../plan/balance/strategies.ts';
 import { type LeaseCarrier, leaseCarrier } from '../../plan/lease/carrier.ts';
 import type { LeaseTerms } from '../../plan/lease/lease.ts';
+import { shedTarget } from '../../plan/lease/shed.ts';
 import { oneOfLeastLoaded } from '../../plan/overload/least-loaded.ts';
 import { type LineOptions, WaitingLine } from '../../plan/overload/line.ts';
 import { BackendState, type DecisionReader, type WorkerLedger } from '../../scoreboard/ports.ts';
@@ -187,6 +188,33 @@ export class Cluster {
   get hasCandidates(): boolean {
     this.#currentPicker();
     return this.#candidates.length > 0;
+  }
+
+  /** A lapsed lease may be granted on it again: it has a weight, and nobody better takes new work. */
+  takesNew({ slot }: Member): boolean {
+    if (this.#tools.decisions.milliWeight(slot) <= 0) return false;
+    this.#currentPicker();
+    return !this.#divided || this.#gate.levelOf(slot) <= this.#gate.least;
+  }
+
+  /** Of 65,536, the part of its dynamic leases that leaves it; nothing leaves by the word of a control plane that is gone. */
+  shedFractionOf({ slot }: Member): number {
+    const fraction = this.#tools.decisions.shedFraction(slot);
+    return fraction > 0 && this.#gate.holds ? fraction : 0;
+  }
+
+  /** Where a lease goes that `from` sheds; null when nobody else takes it. */
+  shedTargetOf(id: string, turn: number, from: Member): Member | null {
+    const { decisions } = this.#tools;
+    this.#currentPicker();
+    const targets: { readonly seed: number; readonly weight: number; readonly member: Member }[] = [];
+    for (const { slot, weight } of this.#candidates) {
+      const member = this.#bySlot.get(slot)!;
+      // Who sheds itself takes nobody in, nor who is foreseen to be full.
+      if (member === from || decisions.shedFraction(slot) > 0 || this.#gate.levelOf(slot) > 0) continue;
+      targets.push({ seed: member.seed, weight, member });
+    }
+    return shedTarget(id, turn, targets)?.member ?? null;
   }
 
   /** BackendState of a member by the decision in force; a decision about an earlier owner of the slot counts as none. */

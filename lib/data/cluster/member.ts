@@ -1,6 +1,7 @@
 // One backend as a worker holds it: its place on the scoreboard, and its connections, made when first needed.
 
 import type { Clock } from '../../core/clock.ts';
+import { hash32 } from '../../core/hash.ts';
 import type { Log } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
 import type { BackendEntry, ClusterEntry } from '../../orders/snapshot.ts';
@@ -25,6 +26,8 @@ export class Member {
   readonly id: string;
   readonly slot: number;
   readonly slotGeneration: number;
+  /** Of its name: where leases that are shed go is the same on every proxy. */
+  readonly seed: number;
   /** host:port of the URL, for records. */
   readonly address: string;
   readonly port: number;
@@ -46,6 +49,7 @@ export class Member {
   constructor(cluster: ClusterEntry, entry: BackendEntry, tools: MemberTools) {
     const url = new URL(entry.url);
     this.id = entry.id;
+    this.seed = hash32(entry.id);
     this.slot = entry.slot;
     this.slotGeneration = entry.slotGeneration;
     this.scheme = url.protocol === 'https:' ? 'https' : 'http';

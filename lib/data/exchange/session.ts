@@ -1,7 +1,12 @@
 // The request's session: reads the lease it brings, says where it wants to go, and what lease the answer carries.
 
 import { readLease } from '../../plan/lease/carrier.ts';
-import { type BackendStanding, decideSession, type SessionAction } from '../../plan/lease/decide.ts';
+import {
+  type BackendStanding,
+  type BackendView,
+  decideSession,
+  type SessionAction,
+} from '../../plan/lease/decide.ts';
 import { grantLease, type LeaseTerms, type SessionLease } from '../../plan/lease/lease.ts';
 import { BackendState } from '../../scoreboard/ports.ts';
 import type { Cluster } from '../cluster/cluster.ts';
@@ -19,6 +24,12 @@ const STANDINGS: Readonly<Record<number, BackendStanding>> = {
   [BackendState.down]: 'down',
   [BackendState.maintenance]: 'maintenance',
 };
+
+/** What a lease says of a backend that is not there. */
+const UNKNOWN: BackendView = Object.freeze({
+  ...{ standing: 'unknown', generation: 0, takesNew: false },
+  ...{ shedFraction: 0, shedTurn: 0, leaseMs: 0 },
+});
 
 export interface Session {
   readonly cluster: Cluster;
@@ -97,6 +108,8 @@ class LeasedSession implements Session {
   readonly #leased: Member | undefined;
   readonly #action: SessionAction;
   readonly #reason: string;
+  /** Where a lease that is shed goes; null for others, and where nobody takes it. */
+  readonly #target: Member | null;
   #given: SessionLease | null = null;
 
   constructor(plane: Plane, cluster: Cluster, key: number, lease: SessionLease | null) {
@@ -107,19 +120,28 @@ class LeasedSession implements Session {
     this.#terms = cluster.terms!;
     this.#leased = lease === null ? undefined : cluster.member(lease.backend);
     const standing = this.#leased === undefined ? 'unknown' : STANDINGS[cluster.stateOf(this.#leased)]!;
-    const view = {
-      standing,
-      generation: this.#leased?.entry.generation ?? 0,
-      takesNew: this.#leased !== undefined && plane.decisions.milliWeight(this.#leased.slot) > 0,
-    };
+    const leased = this.#leased;
+    const view =
+      leased === undefined
+        ? UNKNOWN
+        : {
+            standing,
+            generation: leased.entry.generation,
+            takesNew: cluster.takesNew(leased),
+            shedFraction: cluster.shedFractionOf(leased),
+            shedTurn: plane.decisions.shedTurn(leased.slot),
+            leaseMs: plane.decisions.leaseMs(leased.slot),
+          };
     const decision = decideSession(lease, view, this.#terms, plane.clock.wallMs());
     this.#action = decision.action;
     this.#reason = decision.reason;
+    this.#target =
+      decision.reason === 'shed' ? cluster.shedTargetOf(lease!.id, view.shedTurn, this.#leased!) : null;
   }
 
   preferred(): Member | null {
     const stays = this.#action === 'keep' || this.#action === 'renew' || this.#action === 'regrant';
-    return stays ? (this.#leased ?? null) : null;
+    return stays ? (this.#leased ?? null) : this.#target;
   }
 
   placed(member: Member): void {
@@ -131,13 +153,15 @@ class LeasedSession implements Session {
         return;
       }
       ledger.add('leasesRenewed', 1);
+      if (this.#termOf(member) > this.#terms.termMs) ledger.add('leasesExtended', 1);
     } else if (this.#lease === null || this.#action === 'grant') {
       this.label = 'grant';
       ledger.add('leasesGranted', 1);
     } else {
       // A leased backend that was to be kept but could not be reached is a failover.
-      this.label = `move:${this.preferred() === null ? this.#reason : 'failed'}`;
+      this.label = `move:${this.#action === 'move' ? this.#reason : 'failed'}`;
       ledger.add('leasesMoved', 1);
+      if (this.#reason === 'shed') ledger.add('leasesShed', 1);
     }
     const id = this.#lease === null || this.#action === 'grant' ? ids.hex(8) : this.#lease.id;
     const to = {
@@ -146,7 +170,13 @@ class LeasedSession implements Session {
       backend: member.id,
       generation: member.entry.generation,
     };
-    this.#given = grantLease(id, to, this.#terms, clock.wallMs());
+    const termMs = this.#termOf(member);
+    const terms = termMs === this.#terms.termMs ? this.#terms : { ...this.#terms, termMs };
+    this.#given = grantLease(id, to, terms, clock.wallMs());
+  }
+
+  #termOf(member: Member): number {
+    return this.#plane.decisions.leaseMs(member.slot) || this.#terms.termMs;
   }
 
   leaseToSend(encrypted: boolean): LeaseToSend | null {

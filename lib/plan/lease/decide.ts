@@ -3,13 +3,15 @@
 //   lease        backend up     draining         down, maintenance   unknown
 //   none         grant          grant            grant               grant
 //   in term      keep, renew    dynamic: move    move                grant
-//                               static: renew
+//                shed: move     static: renew
 //   lapsed       regrant        move             move                grant
+//                shed: move
 //   forgotten    grant          grant            grant               grant
 //
 // A generation below the backend's means that it was drained, failed over or revoked since: move.
 
 import type { LeaseTerms, SessionLease } from './lease.ts';
+import { isShed } from './shed.ts';
 
 /** `unknown`: no backend of this name is in the cluster any more. */
 export type BackendStanding = 'up' | 'draining' | 'down' | 'maintenance' | 'unknown';
@@ -17,8 +19,13 @@ export type BackendStanding = 'up' | 'draining' | 'down' | 'maintenance' | 'unkn
 export interface BackendView {
   readonly standing: BackendStanding;
   readonly generation: number;
-  /** False while it is gated, shedding or has no weight: a lapsed lease is then not granted again. */
+  /** False while it is gated or has no weight: a lapsed lease is then not granted again. */
   readonly takesNew: boolean;
+  /** Of 65,536: the dynamic leases whose place (see shed.ts) is below leave; 0 while it gives up none. */
+  readonly shedFraction: number;
+  readonly shedTurn: number;
+  /** Term of the leases it is granted, when it is not that of the cluster; 0. */
+  readonly leaseMs: number;
 }
 
 /**
@@ -39,7 +46,9 @@ export type SessionReason =
   | 'draining'
   | 'honoured'
   | 'superseded'
-  | 'gated';
+  | 'gated'
+  | 'shed'
+  | 'shortened';
 
 export interface SessionDecision {
   readonly action: SessionAction;
@@ -59,9 +68,14 @@ const HONOURED = say('keep', 'honoured');
 const HONOURED_RENEW = say('renew', 'honoured');
 const SUPERSEDED = say('move', 'superseded');
 const GATED = say('move', 'gated');
+const SHED = say('move', 'shed');
+const SHORTENED = say('renew', 'shortened');
 const REGRANT = say('regrant', 'lapsed');
 const KEEP = say('keep', 'in_term');
 const RENEW = say('renew', 'half_term');
+
+/** Terms go up in steps of two: a lease of the step before is no reason to send a new one. */
+const MUCH_LONGER = 4;
 
 /** `lease` has been verified and is of this cluster; `backend` is the one it names. Allocates nothing. */
 export function decideSession(
@@ -71,8 +85,10 @@ export function decideSession(
   wallMs: number,
 ): SessionDecision {
   if (lease === null) return NEW;
+  const termMs = backend.leaseMs > 0 ? backend.leaseMs : terms.termMs;
+  const grantedMs = lease.expiresMs - wallMs;
   // A term that was shortened since counts from now on, and so does a clock that stood ahead.
-  const leftMs = Math.min(lease.expiresMs - wallMs, terms.termMs);
+  const leftMs = Math.min(grantedMs, termMs);
   const lapsed = leftMs <= 0;
   if (-leftMs > terms.rememberMs) return FORGOTTEN;
   switch (backend.standing) {
@@ -86,11 +102,14 @@ export function decideSession(
       if (lapsed || lease.type === 'dynamic') return DRAINING;
       // The drain itself has raised the generation; the lease is brought up to it, or it would move when the drain is called off.
       if (lease.generation < backend.generation) return HONOURED_RENEW;
-      return leftMs * 2 > terms.termMs ? HONOURED : HONOURED_RENEW;
+      return leftMs * 2 > termMs ? HONOURED : HONOURED_RENEW;
     case 'up':
       // A generation above ours is another proxy's newer word: the backend is the same.
       if (lease.generation < backend.generation) return SUPERSEDED;
+      if (backend.shedFraction > 0 && lease.type === 'dynamic' && isShed(lease.id, backend)) return SHED;
       if (lapsed) return backend.takesNew ? REGRANT : GATED;
-      return leftMs * 2 > terms.termMs ? KEEP : RENEW;
+      // It was granted when all was calm, and it is not any more.
+      if (grantedMs > MUCH_LONGER * termMs) return SHORTENED;
+      return leftMs * 2 > termMs ? KEEP : RENEW;
   }
 }

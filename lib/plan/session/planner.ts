@@ -49,7 +49,7 @@ export interface Standing {
   readonly deadlineMs: number;
 }
 
-export type MoveReason = 'overload' | 'forecast' | 'drain' | 'failover' | 'fill';
+export type MoveReason = 'overload' | 'forecast' | 'drain' | 'failover' | 'fill' | 'operator';
 
 export interface Move {
   readonly row: number;
@@ -117,9 +117,9 @@ export class SessionPlanner {
 
   /**
    * Once a tick, after the levels have observed; `standings` by slot. Each move it names counts as begun: report its end
-   * with `finished`, and `forget` a session that closes meanwhile.
+   * with `finished`, and `forget` a session that closes meanwhile. `forced`: only what cannot wait for better times, failovers and drains.
    */
-  plan(nowMs: number, standings: readonly Standing[]): Plan {
+  plan(nowMs: number, standings: readonly Standing[], which: 'all' | 'forced' = 'all'): Plan {
     this.#passedMs = this.#nowMs === 0 ? 0 : nowMs - this.#nowMs;
     this.#nowMs = nowMs;
     this.#standings = standings;
@@ -132,12 +132,21 @@ export class SessionPlanner {
       else if (state === 'draining') this.#drain(slot);
       else this.#drainCredit[slot] = NOT_DRAINING;
     }
+    if (which === 'forced') return { moves: this.#moves, stuck: this.#stuck };
     const full = this.#up().filter(slot => this.#sheds(slot));
     // The fullest has the first claim on the budget.
     full.sort((a, b) => this.#levels.ahead(b) - this.#levels.ahead(a));
     for (const slot of full) this.#shed(slot);
     this.#fill(full.length === 0);
     return { moves: this.#moves, stuck: this.#stuck };
+  }
+
+  /** Somebody wants this one there, whatever it costs; null when it moves already. */
+  order(row: number, to: number): Move | null {
+    if (this.#table.moving[row] === 1) return null;
+    this.#moves = [];
+    this.#begin(row, this.#table.backend[row]!, to, 'operator', false);
+    return this.#moves[0]!;
   }
 
   /** The move of `row` is over: it is at its target, or still where it was. */

@@ -15,6 +15,7 @@ const input = (more: Partial<MetricsInput> = {}): MetricsInput => ({
   status: new FakeControl().status_,
   routes: ['api', 'all'],
   forecasts: [],
+  sessions: { clusters: [], counts: [] },
   board: {
     requestHistogram: (route, statusClass) =>
       route === 0 && statusClass === 2 ? histogram([0, 3], [14, 1]) : histogram(),

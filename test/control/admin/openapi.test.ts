@@ -67,7 +67,9 @@ t.test('what is really answered is as documented', async t => {
   const { call } = await adminFixture(t);
   t.same((await call('GET', '/v1/openapi.json')).json, document);
   for (const { method, path, answers } of ROUTES) {
-    const url = path.replace('{cluster}', 'web').replace('{id}', 'web-1');
+    const url = path
+      .replace('{cluster}', 'web')
+      .replace('{id}', path.includes('leases') ? '1-4711' : 'web-1');
     const example = ROUTES.find(route => route.path === path && route.method === method)?.body?.example;
     const reply = await call(method, url, { write: true, body: example });
     const doc = answers[reply.status];

@@ -10,7 +10,7 @@ import { Cluster, type ClusterConfig } from '../../../lib/config/cluster.ts';
 import type { BackendRegistry, BackendStatus } from '../../../lib/control/backend/ports.ts';
 import { createRegistry } from '../../../lib/control/backend/registry.ts';
 import { seededRandom } from '../../../lib/core/random.ts';
-import { BackendState } from '../../../lib/scoreboard/ports.ts';
+import { BackendState, NO_FORECAST, PLAIN_LEASES } from '../../../lib/scoreboard/ports.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeBoard } from '../../support/fake-board.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -94,8 +94,8 @@ t.test('configured backends have slots, generations and decisions', async t => {
     milliWeight: 1000,
     concurrency: 7,
     slotGeneration,
-    milliPredicted: -1,
-    gate: 0,
+    ...NO_FORECAST,
+    ...PLAIN_LEASES,
   });
   t.match(world.status('a'), {
     health: 'unknown',

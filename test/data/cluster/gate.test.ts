@@ -5,7 +5,7 @@ import { Cluster } from '../../../lib/data/cluster/cluster.ts';
 import type { Member } from '../../../lib/data/cluster/member.ts';
 import { attachControl, attachWorker } from '../../../lib/scoreboard/attach.ts';
 import { createScoreboard } from '../../../lib/scoreboard/layout.ts';
-import { BackendState } from '../../../lib/scoreboard/ports.ts';
+import { BackendState, PLAIN_LEASES } from '../../../lib/scoreboard/ports.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { backendEntry, clusterEntry } from '../../support/upstreams.ts';
 
@@ -40,6 +40,7 @@ function setUp(onNone: 'least_loaded' | 'queue' | 'shed' = 'least_loaded') {
             slotGeneration: 1,
             milliPredicted: 500,
             gate: gated.includes(id) ? 2 : lastResort.includes(id) ? 1 : 0,
+            ...PLAIN_LEASES,
           },
         ]),
       ),

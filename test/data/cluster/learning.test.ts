@@ -6,7 +6,7 @@ import { seededRandom } from '../../../lib/core/random.ts';
 import { Cluster } from '../../../lib/data/cluster/cluster.ts';
 import { attachControl, attachWorker } from '../../../lib/scoreboard/attach.ts';
 import { createScoreboard } from '../../../lib/scoreboard/layout.ts';
-import { BackendState, Outcome } from '../../../lib/scoreboard/ports.ts';
+import { BackendState, NO_FORECAST, Outcome, PLAIN_LEASES } from '../../../lib/scoreboard/ports.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { backendEntry, clusterEntry } from '../../support/upstreams.ts';
 
@@ -43,7 +43,8 @@ function setUp() {
           slot,
           {
             ...{ state: BackendState.up, milliWeight, concurrency: 0, slotGeneration },
-            ...{ milliPredicted: -1, gate: 0 },
+            ...NO_FORECAST,
+            ...PLAIN_LEASES,
           },
         ]),
       ),
