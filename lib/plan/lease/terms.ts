@@ -17,6 +17,8 @@ export interface TermState {
 
 /** So many of its own terms a backend is calm before the next ones are twice as long: each step is earned by the step before. */
 const TERMS_OF_CALM = 2;
+/** Of short terms that would be no calm yet. */
+const LEAST_CALM_MS = 30_000;
 
 export const firstTerm = (baseMs: number): TermState => ({ termMs: baseMs, calmSinceMs: Number.NaN });
 
@@ -31,7 +33,7 @@ export function stepTerm(
   if (!(foreseen <= busy)) return { termMs: baseMs, calmSinceMs: Number.NaN };
   if (foreseen > calm) return { termMs, calmSinceMs: Number.NaN };
   if (Number.isNaN(state.calmSinceMs)) return { termMs, calmSinceMs: nowMs };
-  if (termMs >= maxMs || nowMs - state.calmSinceMs < TERMS_OF_CALM * termMs)
+  if (termMs >= maxMs || nowMs - state.calmSinceMs < Math.max(LEAST_CALM_MS, TERMS_OF_CALM * termMs))
     return termMs === state.termMs ? state : { ...state, termMs };
   return { termMs: Math.min(maxMs, 2 * termMs), calmSinceMs: nowMs };
 }
