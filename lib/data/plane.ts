@@ -1,4 +1,7 @@
-// The data plane of one worker: the snapshot in force, the exchanges under way, and what they share.
+// The data plane of one worker: the snapshot in force, and what its exchanges share.
+//
+// It keeps no list of them: a Set that each enters and leaves is built anew every few dozen requests, V8 joins each old table to
+// the next, and one of them that grows old keeps all exchanges of that time until the next large collection.
 
 import type { Clock } from '../core/clock.ts';
 import { hash32 } from '../core/hash.ts';
@@ -50,7 +53,6 @@ export class DataPlane implements Plane, RequestHandler {
   draining = false;
   readonly #workers: number;
   readonly #descriptors: Descriptors | undefined;
-  readonly #exchanges = new Set<Exchange>();
   readonly #released: Disposable;
   #compiled: Compiled | null = null;
 
@@ -96,17 +98,11 @@ export class DataPlane implements Plane, RequestHandler {
   }
 
   request(incoming: Incoming): void {
-    const exchange = new Exchange(this, incoming);
-    this.#exchanges.add(exchange);
-    exchange.begin();
+    new Exchange(this, incoming).begin();
   }
 
   refused(connection: ClientConnection, reason: Reason, status: number): void {
     this.accessLog?.write(refusalRecord(connection, reason, status, this.clock.wallMs()));
-  }
-
-  exchangeDone(exchange: Exchange): void {
-    this.#exchanges.delete(exchange);
   }
 
   /** Where a request of this kind would go, and why; null when there is no such cluster. */

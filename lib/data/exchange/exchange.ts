@@ -254,6 +254,5 @@ export class Exchange implements RequestSink, AttemptsOwner {
     this.#attempts?.leaveLine();
     this.phases.end();
     this.account.close();
-    this.#plane.exchangeDone(this);
   }
 }

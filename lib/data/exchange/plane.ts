@@ -10,7 +10,6 @@ import type { ClientLedger, DecisionReader, WorkerLedger } from '../../scoreboar
 import type { AccessLog, Tracer } from '../../telemetry/emit.ts';
 import type { Compiled } from '../compile.ts';
 import type { TunnelRegistry } from '../websocket/registry.ts';
-import type { Exchange } from './exchange.ts';
 
 export interface Plane {
   readonly clock: Clock;
@@ -30,7 +29,6 @@ export interface Plane {
   readonly compiled: Compiled;
   /** On the way out: answers close their connections. */
   readonly draining: boolean;
-  exchangeDone(exchange: Exchange): void;
 }
 
 export type PlaneConfig = Omit<ProxyConfig, 'clusters'>;
