@@ -58,7 +58,9 @@ t.test('the package holds what is needed and nothing else', { timeout: 120_000 }
   t.same(
     paths.filter(
       path =>
-        !/^(dist\/(bin|lib)\/.*\.js|config\/.*|package\.json|(README|CHANGELOG)\.md|LICENSE)$/.test(path),
+        !/^(dist\/(bin|lib)\/.*\.js|dist\/lib\/(client|server|core|plan\/lease|control\/api\/gen)\/.*\.d\.ts|config\/.*|package\.json|(README|CHANGELOG)\.md|LICENSE)$/.test(
+          path,
+        ),
     ),
     [],
   );
@@ -66,19 +68,58 @@ t.test('the package holds what is needed and nothing else', { timeout: 120_000 }
     'dist/bin/leaseway.js',
     'dist/lib/worker.js',
     'dist/lib/control.js',
+    'dist/lib/client/index.d.ts',
+    'dist/lib/server/index.d.ts',
     'README.md',
     'LICENSE',
   ])
     t.ok(paths.includes(path), path);
   const sources = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' });
   t.equal(
-    paths.filter(path => path.startsWith('dist/lib/')).length,
+    paths.filter(path => /^dist\/lib\/.*\.js$/.test(path)).length,
     sources.filter(path => path.endsWith('.ts')).length,
     'one compiled file for each source, none left over from before',
   );
   writeFileSync(join(folder, 'package.json'), '{"private":true}');
   await npm(folder, 'install', '--omit=dev', `./${packed.filename}`);
   t.ok(existsSync(join(folder, 'node_modules/.bin/leaseway')));
+});
+
+t.test('the SDK and the helpers for backends can be imported, with types', { timeout: 60_000 }, async t => {
+  const script = `
+    import { envelope, LeasewaySocket } from 'leaseway/client';
+    import { EnvelopeServer, ResumeCheck } from 'leaseway/server';
+    console.log([envelope, LeasewaySocket, EnvelopeServer, ResumeCheck].map(each => typeof each).join());`;
+  writeFileSync(join(folder, 'uses.mjs'), script);
+  const { stdout } = await plainly([process.execPath, join(folder, 'uses.mjs')], { env: process.env });
+  t.equal(stdout.trim(), 'function,function,function,function');
+
+  writeFileSync(
+    join(folder, 'page.ts'),
+    `import { LeasewaySocket, type LeasewayState } from 'leaseway/client';
+    const socket = new LeasewaySocket('wss://example.com/', ['chat'], { resume: ({ send }) => send('me') });
+    const state: LeasewayState = socket.state;
+    socket.onmessage = ({ data }) => console.log(data, state);
+    // @ts-expect-error: no number can be sent
+    socket.send(1);`,
+  );
+  writeFileSync(
+    join(folder, 'backend.ts'),
+    `import { EnvelopeServer, heedDrainNotices } from 'leaseway/server';
+    import { WebSocketServer } from 'ws';
+    const server = new WebSocketServer({ port: 0 });
+    heedDrainNotices(server);
+    const envelopes = new EnvelopeServer();
+    server.on('connection', socket => envelopes.serve(socket, { message: (talk, data) => void talk.send(data) }));`,
+  );
+  const tsc = join(ROOT, 'node_modules/.bin/tsc');
+  const common = ['--ignoreConfig', '--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext'];
+  const check = (file: string, ...flags: string[]) =>
+    plainly([tsc, ...common, ...flags, join(folder, file)], { cwd: folder, env: process.env });
+  // A page has no types of Node.
+  await t.resolves(check('page.ts', '--lib', 'es2024,dom,dom.iterable', '--types', ''));
+  const types = ['--typeRoots', join(ROOT, 'node_modules/@types'), '--types', 'node,ws', '--skipLibCheck'];
+  await t.resolves(check('backend.ts', '--lib', 'es2024,esnext.disposable', ...types));
 });
 
 t.test(`Node ${process.versions.node}`, { timeout: 60_000 }, async t => serves(t, dirname(process.execPath)));
