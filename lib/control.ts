@@ -43,17 +43,35 @@ const tap = (entry: LogEntry): void => exporter.log(entry);
 const logFor = (config: ProxyConfig): Log =>
   createLog({ level: config.log.level, format: config.log.format, tap });
 
+interface First {
+  readonly config: ProxyConfig;
+  readonly files: readonly string[];
+  /** Why it is not the files' own. */
+  readonly problems: readonly string[];
+}
+
 /** Of the files; of what the thread before had in use when the files have gone bad meanwhile. */
-async function firstConfig(): Promise<{ config: ProxyConfig; files: readonly string[] } | null> {
+async function firstConfig(): Promise<First | null> {
   const loaded = await loadConfig(birth.configPath, process.env);
-  if (loaded.ok) {
+  const { inherited } = birth;
+  if (loaded.ok && inherited?.distrustFiles !== true) {
     const log = logFor(loaded.config);
-    if (birth.inherited === null) for (const warning of loaded.warnings) log.warn(formatProblem(warning));
-    return loaded;
+    if (inherited === null) for (const warning of loaded.warnings) log.warn(formatProblem(warning));
+    return { ...loaded, problems: [] };
   }
-  if (birth.inherited !== null) return { config: birth.inherited.config, files: loaded.files };
-  notify({ kind: 'refused', code: 'CONFIG_INVALID', error: loaded.problems.map(formatProblem).join('\n') });
-  return null;
+  const problems = loaded.ok
+    ? ['the last start with it failed: see the log']
+    : loaded.problems.map(formatProblem);
+  if (inherited === null) {
+    notify({ kind: 'refused', code: 'CONFIG_INVALID', error: problems.join('\n') });
+    return null;
+  }
+  const log = logFor(inherited.config);
+  log.error('the configuration on disk cannot be used; the one in use goes on', {
+    problems: problems.length,
+  });
+  for (const problem of problems.slice(0, 20)) log.error(`  ${problem}`);
+  return { config: inherited.config, files: loaded.files, problems };
 }
 
 /** The memory comes from the supervisor once it holds the lock; workers that are announced meanwhile wait. */
@@ -76,7 +94,8 @@ async function main(): Promise<void> {
   const first = await firstConfig();
   if (first === null) return;
   const boardComes = boardFromSupervisor();
-  notify({ kind: 'configured', config: first.config });
+  // Started again, it is not in use before it has proved itself.
+  if (birth.inherited === null) notify({ kind: 'configured', config: first.config });
   const { board, stateDir, early } = await boardComes;
   waiting.push(...early);
   port.on('message', keep);
@@ -134,7 +153,8 @@ async function main(): Promise<void> {
   let admin: AdminServer | null = null;
   let telemetry = '';
   const reconfigured = async (config: ProxyConfig, tls: TlsMaterial): Promise<void> => {
-    const settings = adminSettings(config, tls, stateDir);
+    const token = adminToken(config, stateDir, admin === null ? birth.inherited : null, currentLog);
+    const settings = adminSettings(config, tls, stateDir, token);
     if (admin === null) {
       admin = createAdminServer({ ...settings, actions, clock, log: currentLog });
       const { adminSocket, adminPort } = birth;
@@ -148,6 +168,7 @@ async function main(): Promise<void> {
       const socket = await admin.update(settings);
       if (socket !== null) notify({ kind: 'admin-listening', socket });
     }
+    notify({ kind: 'secrets-read', secrets: { adminToken: token } });
     log = logFor(config);
     const wanted = JSON.stringify(config.telemetry);
     if (wanted === telemetry) return;
@@ -183,12 +204,15 @@ async function main(): Promise<void> {
       links,
       sessions,
       generation: birth.inherited?.generation ?? 0,
+      leaseSecret: birth.inherited?.secrets.leaseSecret,
+      problems: first.problems,
       notify,
       reconfigured,
     },
     first.config,
     first.files,
   );
+  if (birth.inherited !== null) notify({ kind: 'configured', config: first.config });
 
   const onCommand = (command: ControlCommand): void => {
     switch (command.kind) {
@@ -244,12 +268,34 @@ async function listenAdmin(admin: AdminServer, source: ListenSource, address: st
   }
 }
 
-function adminSettings(config: ProxyConfig, tls: TlsMaterial, stateDir: string): AdminSettings {
+/** Throws CONFIG_INVALID; a thread that starts again has the token in use instead, while its file is bad. */
+function adminToken(
+  { admin }: ProxyConfig,
+  stateDir: string,
+  inherited: ControlBirth['inherited'],
+  log: Log,
+): string {
+  try {
+    return loadToken({ tokenFile: admin.token_file, stateDir });
+  } catch (error) {
+    const kept = inherited?.secrets.adminToken;
+    if (kept === undefined || inherited?.config.admin.token_file !== admin.token_file) throw error;
+    log.error('the admin token cannot be read; the one in use goes on', { reason: messageOf(error) });
+    return kept;
+  }
+}
+
+function adminSettings(
+  config: ProxyConfig,
+  tls: TlsMaterial,
+  stateDir: string,
+  token: string,
+): AdminSettings {
   const { admin } = config;
   const tokenFile = admin.token_file ?? defaultTokenFile(stateDir);
   return {
     config: admin,
-    token: loadToken({ tokenFile: admin.token_file, stateDir }),
+    token,
     tokenFile,
     tls:
       admin.tls === undefined

@@ -7,7 +7,7 @@ import { LeasewayError, messageOf } from './core/errors.ts';
 import { EXIT } from './core/exit-codes.ts';
 import type { Log } from './core/log.ts';
 import { ensureStateDir, stateDirOf } from './core/state-dir.ts';
-import type { ControlCommand, ControlNotice, ListeningSocket, TlsTexts } from './orders/messages.ts';
+import type { ControlCommand, ControlNotice, ListeningSocket, Secrets, TlsTexts } from './orders/messages.ts';
 import { createScoreboard, type Scoreboard } from './scoreboard/layout.ts';
 import { HeartbeatReader, releaseRow } from './scoreboard/supervise.ts';
 import { type BackoffState, died, started } from './supervise/backoff.ts';
@@ -47,6 +47,10 @@ class Supervisor {
 
   #config: ProxyConfig | null = null;
   #tls: TlsTexts | undefined;
+  #secrets: Partial<Secrets> = {};
+  /** Whether the control thread of now has come as far as to have a configuration in use, and whether it was to begin without the files. */
+  #controlBegan = false;
+  #distrustFiles = false;
   #generation = 0;
   #board: Scoreboard | null = null;
   #heartbeat: HeartbeatReader | null = null;
@@ -103,6 +107,9 @@ class Supervisor {
 
   #startControl(): void {
     this.#controlBackoff = started(this.#controlBackoff, this.#clock.monotonicMs());
+    this.#controlBegan = false;
+    // Before the thread: Node makes the folder of its compile cache, for all to read.
+    this.#tenure?.restore(this.#log);
     const inherited =
       this.#config === null || this.#board === null
         ? null
@@ -112,6 +119,8 @@ class Supervisor {
             board: this.#board,
             stateDir: this.#stateDir,
             tls: this.#tls,
+            secrets: this.#secrets,
+            distrustFiles: this.#distrustFiles,
           };
     const control = new ControlThread(
       {
@@ -141,6 +150,9 @@ class Supervisor {
       case 'tls-read':
         this.#tls = notice.texts;
         return;
+      case 'secrets-read':
+        this.#secrets = { ...this.#secrets, ...notice.secrets };
+        return;
       case 'published':
         this.#generation = notice.generation;
         return;
@@ -161,6 +173,7 @@ class Supervisor {
   async #onConfigured(config: ProxyConfig): Promise<void> {
     const first = this.#config === null;
     this.#config = config;
+    this.#controlBegan = true;
     this.#log = createLog({ level: config.log.level, format: config.log.format });
     if (!first) return;
     try {
@@ -198,6 +211,8 @@ class Supervisor {
     if (this.#leaving === 'draining') return;
     const reason = error === undefined ? `exit ${code}` : (error.stack ?? error.message);
     if (this.#config === null) return this.#fail(`leaseway: the control thread failed: ${reason}`, 1);
+    // What the files say now may be why: then the next begins with what is in use, and the one after that looks at the files again.
+    this.#distrustFiles = !this.#controlBegan && !this.#distrustFiles;
     const now = this.#clock.monotonicMs();
     this.#controlBackoff = died(this.#controlBackoff!, now);
     this.#log.error('the control thread died; traffic goes on, starting it again', {

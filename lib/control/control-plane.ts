@@ -35,6 +35,10 @@ export interface ControlPlaneParts {
   readonly sessions: Sessions;
   /** Of the control thread before, or 0. */
   readonly generation: number;
+  /** Of the control thread before: the state directory's. */
+  readonly leaseSecret?: Uint8Array | undefined;
+  /** Why the files are not in use, when the thread began without them. */
+  readonly problems: readonly string[];
   notify(notice: ControlNotice): void;
   /** The parts of a new configuration that others take on: admin API, telemetry, log. May throw; then the reload is refused. */
   reconfigured(config: ProxyConfig, tls: TlsMaterial): Promise<void>;
@@ -54,12 +58,14 @@ export class ControlPlane implements AsyncDisposable {
   #config: ProxyConfig;
   #tls: TlsMaterial;
   #leaseKeys: readonly LeaseKey[];
+  /** The state directory's, once used; a file that goes bad does not change it. */
+  #leaseSecret: Uint8Array | undefined;
   #watch: ConfigWatch | null = null;
   #reloading: Promise<ReloadResult> | null = null;
   /** Behind the one that runs, which may have read the files before they changed. */
   #nextReload: Promise<ReloadResult> | null = null;
   #loadedMs: number;
-  #problems: readonly string[] = [];
+  #problems: readonly string[];
   #listenFailures: readonly string[] = [];
   #serving: readonly { readonly address: string; readonly port: number }[] = [];
   #revision = 1;
@@ -72,7 +78,9 @@ export class ControlPlane implements AsyncDisposable {
     this.#tls = tls;
     this.#loadedMs = clock.wallMs();
     this.#snapshots = new SnapshotBuilder(parts.generation);
-    this.#leaseKeys = loadLeaseKeys(config.leases.keys, stateDir, log);
+    this.#problems = parts.problems;
+    this.#leaseSecret = parts.leaseSecret;
+    this.#leaseKeys = this.#readLeaseKeys(config);
     this.#ticketKeys = openTicketKeys(stateDir, clock, log, () => this.#publish());
     registry.onChange(() => {
       // The decisions first: a worker that knew backends but nothing good of any would have none to send to.
@@ -221,7 +229,7 @@ export class ControlPlane implements AsyncDisposable {
     const diff = diffConfig(this.#config, config);
     for (const warning of loaded.warnings) log.warn(formatProblem(warning));
     const tls = certificates.load(config);
-    const keys = loadLeaseKeys(config.leases.keys, this.#parts.stateDir, log);
+    const keys = this.#readLeaseKeys(config);
     await reconfigured(config, tls);
     await registry.configure(config.clusters);
     this.#parts.sessions.configure(config.clusters);
@@ -235,6 +243,16 @@ export class ControlPlane implements AsyncDisposable {
     notify({ kind: 'configured', config });
     notify({ kind: 'tls-read', texts: certificates.texts });
     return diff;
+  }
+
+  #readLeaseKeys({ leases }: ProxyConfig): readonly LeaseKey[] {
+    const { stateDir, log, notify } = this.#parts;
+    const keys = loadLeaseKeys(leases.keys, stateDir, log, this.#leaseSecret);
+    if (leases.keys.length === 0 && this.#leaseSecret === undefined) {
+      this.#leaseSecret = keys[0]!.secret;
+      notify({ kind: 'secrets-read', secrets: { leaseSecret: this.#leaseSecret } });
+    }
+    return keys;
   }
 
   #watchFiles(files: readonly string[]): void {

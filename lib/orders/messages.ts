@@ -166,6 +166,13 @@ export interface TlsTexts {
   readonly authorities: readonly { readonly file: string; readonly pem: string }[];
 }
 
+/** What is in use of the secrets that lie in files. */
+export interface Secrets {
+  readonly adminToken: string;
+  /** The state directory's own. */
+  readonly leaseSecret: Uint8Array;
+}
+
 /** Supervisor → control. */
 export type ControlCommand =
   /** The shared memory, made after the first `configured`, with the directory whose lock is held. */
@@ -195,10 +202,11 @@ export type ControlCommand =
 
 /** Control → supervisor. */
 export type ControlNotice =
-  /** The configuration was read and is valid; sent at first and after each reload. The supervisor keeps it for a control thread that starts again while the files are bad. */
+  /** The configuration was read and is valid; sent at first, after each reload, and by a thread that starts again once it has begun. The supervisor keeps it for a control thread that starts again while the files are bad. */
   | { readonly kind: 'configured'; readonly config: ProxyConfig }
   /** What the TLS files hold that are in use; kept likewise, in this process's memory alone. */
   | { readonly kind: 'tls-read'; readonly texts: TlsTexts }
+  | { readonly kind: 'secrets-read'; readonly secrets: Partial<Secrets> }
   /** A snapshot of this generation went out; a successor of the control thread goes on from it. */
   | { readonly kind: 'published'; readonly generation: number }
   /** Nothing can be served: why, in a line for the operator. */
@@ -232,6 +240,9 @@ export interface ControlBirth {
     readonly board: Scoreboard;
     readonly stateDir: string;
     readonly tls?: TlsTexts | undefined;
+    readonly secrets: Partial<Secrets>;
+    /** The start before failed on what the files say now: begin with `config`. */
+    readonly distrustFiles: boolean;
   } | null;
   /** Inherited from the process before. */
   readonly adminSocket: ListeningSocket | null;

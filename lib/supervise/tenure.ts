@@ -1,8 +1,10 @@
 // This process's hold on the state directory: taken at the start, from the process before, or from whoever runs.
 
+import { existsSync } from 'node:fs';
 import { messageOf } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { acquireLock, lockHolder, type ProcessLock, takeOverLock } from '../core/process-lock.ts';
+import { ensureStateDir } from '../core/state-dir.ts';
 import { movesQueuedConnections } from './migrate.ts';
 
 export class Tenure implements Disposable {
@@ -42,6 +44,18 @@ export class Tenure implements Disposable {
       if (lockHolder(this.#directory) !== process.pid) this.begin();
     } catch (error) {
       log.error('the lock is lost to another process', { reason: messageOf(error) });
+    }
+  }
+
+  /** A state directory that went while we run is made anew, with our lock in it; what it held and is still known is written in time. */
+  restore(log: Log): void {
+    if (existsSync(this.#directory)) return;
+    log.error('the state directory is gone; it is made anew', { directory: this.#directory });
+    try {
+      ensureStateDir(this.#directory);
+      this.keep(log);
+    } catch (error) {
+      log.error('the state directory cannot be made: nothing is kept', { reason: messageOf(error) });
     }
   }
 

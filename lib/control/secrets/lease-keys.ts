@@ -13,18 +13,20 @@ const SECRET_BYTES = 32;
 
 /**
  * Newest first, as configured. Without configured keys the state directory's is used, made at the first start: leases then survive restarts
- * and upgrades of this proxy, but several proxies that share clients need configured keys.
+ * and upgrades of this proxy, but several proxies that share clients need configured keys. `inUse`: the directory's secret as this process
+ * has it; a file that has gone or is damaged is then written anew, and no lease ends.
  */
 export function loadLeaseKeys(
   configured: readonly string[],
   directory: string,
   log: Log,
+  inUse?: Uint8Array,
 ): readonly LeaseKey[] {
   if (configured.length > 0) return configured.map(text => keyOf(Buffer.from(text, 'utf8')));
   const path = join(directory, FILE);
-  const kept = read(path, log);
+  const kept = read(path, log, inUse !== undefined);
   if (kept !== undefined) return [keyOf(kept)];
-  const secret = randomBytes(SECRET_BYTES);
+  const secret = inUse === undefined ? randomBytes(SECRET_BYTES) : Buffer.from(inUse);
   try {
     writeStateFile(path, { secret: secret.toString('base64') });
   } catch (error) {
@@ -45,7 +47,7 @@ function keyOf(secret: Buffer): LeaseKey {
 }
 
 /** A damaged file is set aside, not overwritten: losing the key moves every client once, which an operator may still want to undo. */
-function read(path: string, log: Log): Buffer | undefined {
+function read(path: string, log: Log, inUse: boolean): Buffer | undefined {
   try {
     const content = readStateFile(path) as { secret?: unknown } | undefined;
     if (content === undefined) return undefined;
@@ -53,7 +55,8 @@ function read(path: string, log: Log): Buffer | undefined {
     if (secret.length !== SECRET_BYTES) throw new Error(`expected ${SECRET_BYTES} bytes`);
     return secret;
   } catch (error) {
-    log.error('the lease key cannot be read; a new one is made and all leases begin anew', {
+    const then = inUse ? 'the one in use is written anew' : 'a new one is made and all leases begin anew';
+    log.error(`the lease key cannot be read; ${then}`, {
       path,
       keptAs: `${path}.bad`,
       reason: messageOf(error),
