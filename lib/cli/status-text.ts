@@ -108,13 +108,19 @@ function row(backend: BackendReport, nowMs: number): (Cell | string)[] {
 const share = (load: number | null): string => (load === null ? '-' : load.toFixed(2));
 
 function detail(backend: BackendReport, nowMs: number): string {
-  const { drainUntilMs, ejectedUntilMs, healthDetail, state, sources, gate, gateReason, doubt } = backend;
+  const { drainUntilMs, ejectedUntilMs, healthDetail, state, sources, gate, gateReason, outside, doubt } =
+    backend;
   if (drainUntilMs !== null) return `ended in ${shortDuration(drainUntilMs - nowMs)}`;
   if (ejectedUntilMs !== null) return `ejected, back in ${shortDuration(ejectedUntilMs - nowMs)}`;
   const agent = sources.find(({ source, ageMs }) => source === 'agent_check' && ageMs !== null);
   if (agent !== undefined && state !== 'up') return `agent said ${agent.detail}; ${healthDetail}`;
   if (gate !== 'open') return `new work goes elsewhere: ${gateReason}`;
-  return doubt === 'none' ? healthDetail : `${healthDetail}; its load reports are doubted: ${doubt}`;
+  const words = [
+    healthDetail,
+    outside ? 'outside the pool' : '',
+    doubt === 'none' ? '' : `its load reports are doubted: ${doubt}`,
+  ];
+  return words.filter(word => word !== '').join('; ');
 }
 
 const round = (value: number): number => Math.round(value * 100) / 100;

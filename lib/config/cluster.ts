@@ -1,7 +1,7 @@
 // A cluster: backends that serve the same thing, and how they are found, checked, chosen and protected.
 
 import * as z from 'zod';
-import { Capacity, Forecast, Gate } from './forecast.ts';
+import { Capacity, Forecast, Gate, Pool } from './forecast.ts';
 import {
   count,
   duration,
@@ -162,6 +162,9 @@ const Balance = z.strictObject({
     .prefault({}),
   probe: Probe.optional().describe('Backends are asked for their load beside the requests'),
   gate: Gate.describe('Backends foreseen to be overloaded take new work only when no other does'),
+  pool: Pool.describe(
+    'As many backends take new work as the load foreseen needs, the others only when those are full; needs loads that are shares of a known capacity',
+  ),
   slow_start: optionalDuration().describe('A backend that comes up grows to its full weight over this time'),
   panic: share(0.5).describe(
     'Fewer usable than this share of the cluster: health is ignored rather than crush the rest; 0 never',

@@ -105,3 +105,22 @@ export const Gate = z
     { error: 'expected off, or a map with threshold and above_mean' },
   )
   .prefault({});
+
+export const Pool = z
+  .union(
+    [
+      off('target, min and hold'),
+      z.strictObject({
+        target: z
+          .number({ error: 'expected a number over 0, up to 1' })
+          .positive({ error: 'expected a number over 0, up to 1' })
+          .max(1, { error: 'expected a number over 0, up to 1' })
+          .default(0.65)
+          .describe('Share of the pool’s capacity that foreseen load may fill'),
+        min: z.int().min(1).max(4096).default(3).describe('Never fewer backends than this'),
+        hold: duration('20s', '1s', '1h').describe('So long fewer must have been enough before some leave'),
+      }),
+    ],
+    { error: 'expected off, or a map with target, min and hold' },
+  )
+  .default('off');

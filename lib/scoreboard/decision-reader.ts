@@ -76,6 +76,10 @@ export class BoardReader implements DecisionReader, LoadView {
     return this.#held.cells[slot * DECISION_CELLS + DECISION.gate]!;
   }
 
+  outside(slot: number): boolean {
+    return this.#held.cells[slot * DECISION_CELLS + DECISION.outside] === 1;
+  }
+
   gated(slot: number): boolean {
     return this.gate(slot) !== 0;
   }

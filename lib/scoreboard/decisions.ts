@@ -91,6 +91,7 @@ export const DECISION = {
   shedFraction: 6,
   shedTurn: 7,
   leaseMs: 8,
+  outside: 9,
 } as const;
 const FIELDS = Object.keys(DECISION) as (keyof typeof DECISION)[];
 

@@ -44,7 +44,7 @@ export const HEADER = {
 
 /** Int32 cells at the start of each half of the decisions. */
 export const HALF = { sequence: 0, count: 1, decisions: 32 } as const;
-export const DECISION_CELLS = 9;
+export const DECISION_CELLS = 10;
 
 /** Int32 cells of one slot in one row; together, so that an attempt touches one cache line. */
 export const SLOT = {

@@ -19,6 +19,8 @@ export interface Decision {
   milliPredicted: number;
   /** 0 open; 1 last resort, 2 shut: takes new work only when none of its cluster with a lower figure does. */
   gate: number;
+  /** 1 outside the pool: takes new work only when nobody inside can. The gate counts for more. */
+  outside: number;
   /** Of 65,536: dynamic leases whose hash of (id, turn) is below move at their next request. */
   shedFraction: number;
   /** Rises when another part of the leases is meant, modulo 65,536. */
@@ -28,7 +30,7 @@ export interface Decision {
 }
 
 /** For a backend whose load nobody forecasts. */
-export const NO_FORECAST = Object.freeze({ milliPredicted: -1, gate: 0 });
+export const NO_FORECAST = Object.freeze({ milliPredicted: -1, gate: 0, outside: 0 });
 /** Whose leases stay and are as long as configured. */
 export const PLAIN_LEASES = Object.freeze({ shedFraction: 0, shedTurn: 0, leaseMs: 0 });
 
@@ -176,6 +178,8 @@ export interface DecisionReader {
   predicted(slot: number): number;
   /** 0 open, 1 last resort, 2 shut. */
   gate(slot: number): number;
+  /** Outside the pool: new work goes elsewhere while it can; it is as good as any other. */
+  outside(slot: number): boolean;
   /** Not open: new work goes elsewhere while it can. */
   gated(slot: number): boolean;
   shedFraction(slot: number): number;

@@ -36,6 +36,7 @@ control.publish(new Map(Array.from({ length: count }, (_, slot) => [slot, decisi
 const clusters = Array.from({ length: CLUSTERS }, (_, i) => {
   const forecast = new ClusterForecast(`c${i}`, Cluster.parse({}), {
     maxBackends: count,
+    proxy: 'bench',
     signals: null,
     remembered: { recall: () => undefined },
   });

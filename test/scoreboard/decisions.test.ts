@@ -14,6 +14,7 @@ const decision = (n: number): Decision => ({
   shedFraction: n + 4,
   shedTurn: n + 5,
   leaseMs: n + 6,
+  outside: n & 1,
 });
 
 t.test('a reader sees whole sets of decisions, one after the other', async t => {
@@ -37,7 +38,7 @@ t.test('a reader sees whole sets of decisions, one after the other', async t => 
     [decisions.state(3), decisions.milliWeight(3), decisions.concurrency(3), decisions.slotGeneration(3)],
     [1, 100, 101, 102],
   );
-  t.strictSame([decisions.predicted(3), decisions.gated(3)], [0.103, false]);
+  t.strictSame([decisions.predicted(3), decisions.gated(3), decisions.outside(3)], [0.103, false, false]);
   t.equal(decisions.milliWeight(15), 200);
   control.publish(new Map([[0, decision(5)]]));
   control.publish(new Map([[1, decision(6)]]));

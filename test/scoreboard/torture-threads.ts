@@ -85,6 +85,7 @@ function control({ board, notes }: TortureData): void {
       milliPredicted: stamp,
       gate: stamp & 1,
       ...{ shedFraction: stamp, shedTurn: stamp, leaseMs: stamp },
+      outside: stamp & 1,
     };
     // Now more, now fewer slots: what is no longer named must vanish too.
     const count = 1 + (stamp % SLOTS);

@@ -56,6 +56,7 @@ export function fakeBackend(cluster: string, id: string, more: Partial<BackendRe
     predicted: null,
     gate: 'open',
     gateReason: '',
+    outside: false,
     doubt: 'none',
     requests: 0,
     failures: 0,

@@ -52,7 +52,7 @@ export class ForecastWorld {
   work = 9;
   panic = false;
   /** Requests at once, configured, of each. */
-  concurrency = 10;
+  concurrency: number | undefined = 10;
   outlooks: ReadonlyMap<number, Outlook> = new Map();
   readonly #random = seededRandom(7);
 
@@ -75,10 +75,15 @@ export class ForecastWorld {
       ...{ counts: noCounts(), inFlight: 0 },
     }));
     this.forecast = new ClusterForecast('web', Cluster.parse(config), {
-      maxBackends: 16,
+      maxBackends: 64,
+      proxy: 'here',
       signals: { of: (_, id) => this.at(id).signals },
       remembered: remembered ?? { recall: () => undefined },
     });
+  }
+
+  configure(config: Record<string, unknown>): void {
+    this.forecast.configure(Cluster.parse(config));
   }
 
   at(id: string): Held {
@@ -108,6 +113,11 @@ export class ForecastWorld {
     return this.outlooks.get(this.backends.indexOf(this.at(id)))?.gate ?? 0;
   }
 
+  /** 1 outside the pool. */
+  outsideOf(id: string): number {
+    return this.outlooks.get(this.backends.indexOf(this.at(id)))?.outside ?? 0;
+  }
+
   predictedOf(id: string): number {
     return (this.outlooks.get(this.backends.indexOf(this.at(id)))?.milliPredicted ?? -1000) / 1000;
   }
@@ -130,7 +140,7 @@ export class ForecastWorld {
   #tick(): void {
     const subjects = this.backends.map((backend, slot) => ({
       ...{ id: backend.id, slot, slotGeneration: backend.slotGeneration },
-      capacity: { concurrency: this.concurrency },
+      capacity: this.concurrency === undefined ? {} : { concurrency: this.concurrency },
       working: backend.working,
       inFlight: backend.inFlight,
       connections: 0,
@@ -142,8 +152,9 @@ export class ForecastWorld {
 
   #serve(): void {
     const able = this.backends.filter(backend => backend.working);
-    const least = Math.min(...able.map(({ id }) => this.gateOf(id)));
-    const open = able.filter(({ id }) => this.gateOf(id) === least);
+    const levelOf = (id: string): number => 2 * this.gateOf(id) + this.outsideOf(id);
+    const least = Math.min(...able.map(({ id }) => levelOf(id)));
+    const open = able.filter(({ id }) => levelOf(id) === least);
     for (const backend of this.backends) {
       const mean = open.includes(backend) ? (this.work / open.length) * backend.slowness : 0;
       backend.inFlight = Math.max(0, Math.round(mean + (mean > 0 ? 2 * this.#random.next() - 1 : 0)));

@@ -67,6 +67,7 @@ function row(backend: BackendForecastReport, horizons: number): (Cell | string)[
   const overload = Math.max(0, ...backend.horizons.map(horizon => horizon.overload));
   const detail = [
     gateReason,
+    backend.outside ? 'outside the pool' : '',
     doubt === 'none' ? '' : `its reports are doubted: ${doubt}`,
     state === 'diverged' ? 'the forecast diverged' : '',
     ...backend.events.map(name => `event ${name}`),

@@ -12,6 +12,12 @@ export function* checkForecasts(draft: Draft): Generator<Finding> {
   for (const [name, cluster] of draft.clusters) {
     if (cluster === undefined) continue;
     const path: Path = ['clusters', name];
+    if (cluster.forecast === 'off' && cluster.balance.pool !== 'off')
+      yield error([...path, 'balance', 'pool'], {
+        atKey: true,
+        what: 'goes by the load foreseen, and forecast is off',
+        expected: 'a forecast',
+      });
     if (cluster.forecast !== 'off') yield* events(cluster, cluster.forecast.events, [...path, 'forecast']);
     else if (cluster.balance.gate !== 'off' && draft.given([...path, 'balance', 'gate']))
       yield warning([...path, 'balance', 'gate'], {

@@ -28,6 +28,11 @@ export function forecastFamilies(out: Exposition, clusters: readonly ClusterFore
     each(({ gate }) => GATES.indexOf(gate)),
   );
   gauge(
+    'leaseway_backend_outside_pool',
+    '1 while it takes new work only when nobody in the pool can.',
+    each(({ outside }) => (outside ? 1 : 0)),
+  );
+  gauge(
     'leaseway_backend_report_doubt',
     '1 while its own load reports are not believed: silent, absurd or contradicted by what the proxy sees.',
     each(({ doubt }) => (doubt === 'none' ? 0 : 1)),

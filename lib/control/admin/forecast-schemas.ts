@@ -37,6 +37,7 @@ const BackendForecast = z.object({
       share: z.number(),
       ageMs: z.number(),
       capacity: z.enum(['configured', 'reported', 'learned', 'itself']),
+      sure: z.boolean().describe('False where the capacity is a guess: its end was never met'),
     }),
   ),
   doubt: z
@@ -54,6 +55,7 @@ const BackendForecast = z.object({
   predicted: figure.describe('The most that is foreseen up to the gate’s horizon, never below the present'),
   gate: z.enum(['open', 'last_resort', 'shut']),
   gateReason: z.string(),
+  outside: z.boolean().describe('Of the pool: it takes new work only when nobody in the pool can'),
   events: z.array(z.string()).describe('That hold now or begin within the longest horizon'),
 }) satisfies z.ZodType<Omit<BackendForecastReport, 'seconds'>>;
 

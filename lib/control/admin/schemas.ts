@@ -37,6 +37,7 @@ const Backend = z.object({
   predicted: z.number().nullable().describe('The most that is foreseen up to the gate’s horizon'),
   gate: z.enum(['open', 'last_resort', 'shut']).describe('Open to new work, as far as the forecast goes'),
   gateReason: z.string(),
+  outside: z.boolean().describe('Of the pool: it takes new work only when nobody in the pool can'),
   doubt: z
     .enum(['none', 'contradicts', 'absurd', 'silent'])
     .describe('Why its load reports are not believed'),

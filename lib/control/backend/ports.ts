@@ -52,6 +52,8 @@ export interface BackendStatus {
   readonly gate: GateState;
   /** Empty while the gate is open. */
   readonly gateReason: string;
+  /** Of the pool: it takes new work only when nobody in the pool can. */
+  readonly outside: boolean;
   /** Why its own load reports are not believed. */
   readonly doubt: Doubt;
   readonly requests: number;

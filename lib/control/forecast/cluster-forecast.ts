@@ -9,6 +9,7 @@ import type { Capacity } from '../../plan/load/score.ts';
 import { NO_SIGNALS, type SignalView } from '../../plan/load/signals.ts';
 import type { Announced } from './announcements.ts';
 import { BackendForecast, type ForecastSettings } from './backend-forecast.ts';
+import { ClusterPool } from './cluster-pool.ts';
 import { EventPlan } from './event-plan.ts';
 import type { BackendForecastReport, ClusterForecastReport, EventReport, GateState } from './ports.ts';
 
@@ -31,16 +32,20 @@ export interface Subject {
 export interface Outlook {
   readonly milliPredicted: number;
   readonly gate: number;
+  readonly outside: number;
 }
 
-export type Foreseen = Pick<BackendForecastReport, 'load' | 'predicted' | 'gate' | 'gateReason' | 'doubt'>;
+export type Foreseen = Pick<
+  BackendForecastReport,
+  'load' | 'predicted' | 'gate' | 'gateReason' | 'outside' | 'doubt'
+>;
 
 export interface Remembered {
   /** What an earlier life knew of it; undefined when nothing. */
   recall(cluster: string, id: string): unknown;
 }
 
-const NOTHING: Outlook = Object.freeze({ milliPredicted: -1, gate: 0 });
+const NOTHING: Outlook = Object.freeze({ milliPredicted: -1, gate: 0, outside: 0 });
 /** Published in steps of this, so that noise does not make workers look again four times a second. */
 const MILLI_STEP = 10;
 const MOST_MILLI = 100_000;
@@ -70,6 +75,7 @@ export class ClusterForecast {
   #config: ClusterConfig;
   #settings: ForecastSettings;
   #gate: Gate | null;
+  readonly #pool: ClusterPool;
   #meanBase = Number.NaN;
   #meanPredicted = Number.NaN;
 
@@ -80,6 +86,8 @@ export class ClusterForecast {
       readonly maxBackends: number;
       readonly signals: SignalView | null;
       readonly remembered: Remembered;
+      /** Tells proxies apart, the same each time this one starts. */
+      readonly proxy: string;
     },
   ) {
     this.#cluster = cluster;
@@ -90,6 +98,7 @@ export class ClusterForecast {
     this.#config = config;
     this.#settings = settingsOf(config);
     this.#gate = this.#newGate();
+    this.#pool = new ClusterPool(hands.proxy, config.balance.pool);
     this.#plan.configure(eventsOf(config));
   }
 
@@ -98,6 +107,8 @@ export class ClusterForecast {
     this.#config = config;
     if (JSON.stringify(eventsOf(before)) !== JSON.stringify(eventsOf(config)))
       this.#plan.configure(eventsOf(config));
+    if (JSON.stringify(before.balance.pool) !== JSON.stringify(config.balance.pool))
+      this.#pool.configure(config.balance.pool);
     const settings = settingsOf(config);
     if (JSON.stringify(settings) !== JSON.stringify(this.#settings)) {
       this.#settings = settings;
@@ -130,6 +141,10 @@ export class ClusterForecast {
     this.#average(working);
     if (panic) this.#open(working);
     else this.#judge(working, nowMs);
+    const inTurn = working.map(({ id, slot }) => ({
+      ...{ id, standing: this.gateOf(slot) as Standing, forecast: this.#known.get(id)!.forecast },
+    }));
+    this.#pool.tick(inTurn, nowMs, panic);
     for (const { id, slot } of working) {
       const { predicted } = this.#known.get(id)!.forecast;
       outlooks.set(
@@ -139,6 +154,7 @@ export class ClusterForecast {
           : {
               milliPredicted: Math.min(MOST_MILLI, Math.round((predicted * 1000) / MILLI_STEP) * MILLI_STEP),
               gate: this.gateOf(slot),
+              outside: this.#pool.isOutside(id) ? 1 : 0,
             },
       );
     }
@@ -183,7 +199,7 @@ export class ClusterForecast {
   foreseen(id: string): Foreseen {
     const known = this.#known.get(id);
     if (known === undefined)
-      return { load: null, predicted: null, gate: 'open', gateReason: '', doubt: 'none' };
+      return { load: null, predicted: null, gate: 'open', gateReason: '', outside: false, doubt: 'none' };
     const { forecast, slot } = known;
     const standing = this.#gate?.standing(slot) ?? Standing.open;
     return {
@@ -191,6 +207,7 @@ export class ClusterForecast {
       predicted: orNull(forecast.predicted),
       gate: GATE_STATES[standing],
       gateReason: standing === Standing.open ? '' : this.#gateReason(known),
+      outside: this.#pool.isOutside(id),
       doubt: forecast.check.doubt,
     };
   }

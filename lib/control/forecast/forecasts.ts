@@ -1,5 +1,6 @@
 // The forecasts of all clusters: their events, their memory, and the questions that operators ask of them.
 
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ClusterConfig } from '../../config/cluster.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -41,6 +42,7 @@ export class Forecasts implements ForecastDesk, AsyncDisposable {
       maxBackends,
       signals,
       remembered: this.#memory,
+      proxy: `${hostname()}:${this.#hands.stateDir}`,
     });
     forecast.announce(this.#announcements.of(cluster));
     this.#clusters.set(cluster, forecast);

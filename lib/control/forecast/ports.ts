@@ -34,6 +34,8 @@ export interface BackendForecastReport {
   readonly gate: GateState;
   /** In words; empty while it is open. */
   readonly gateReason: string;
+  /** Of the pool: it takes new work only when nobody in the pool can. */
+  readonly outside: boolean;
   /** Names of events that hold now or begin within the longest horizon. */
   readonly events: readonly string[];
   /** The last minute, second by second. */

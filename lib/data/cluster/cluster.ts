@@ -165,9 +165,14 @@ export class Cluster {
     return divided ? this.#gate.explain(picker, request) : picker.explain(request);
   }
 
-  /** 0 open, 1 last resort, 2 shut. */
+  /** 0 open, 1 last resort, 2 shut; while what is foreseen counts. */
   gateOf(slot: number): number {
-    return this.#gate.levelOf(slot);
+    return this.#gate.holds ? this.#tools.decisions.gate(slot) : 0;
+  }
+
+  /** Outside the pool, while what is foreseen counts. */
+  isOutside(slot: number): boolean {
+    return this.#gate.holds && this.#tools.decisions.outside(slot);
   }
 
   /** Offers every backend that takes new work until one is taken, beginning anywhere so that none is always the first. */
@@ -177,7 +182,7 @@ export class Cluster {
     let order = this.#candidates.map((_, i) => this.#candidates[(first + i) % length]!.slot);
     if (this.#divided && this.#gatedServe)
       order.sort((a, b) => this.#gate.levelOf(a) - this.#gate.levelOf(b));
-    else if (this.#divided) order = order.filter(slot => this.#gate.levelOf(slot) <= this.#gate.least);
+    else if (this.#divided) order = order.filter(slot => this.#gate.allows(slot));
     return order.some(slot => {
       const member = this.#bySlot.get(slot);
       return member !== undefined && take(member);
@@ -194,7 +199,7 @@ export class Cluster {
   takesNew({ slot }: Member): boolean {
     if (this.#tools.decisions.milliWeight(slot) <= 0) return false;
     this.#currentPicker();
-    return !this.#divided || this.#gate.levelOf(slot) <= this.#gate.least;
+    return !this.#divided || this.#gate.allows(slot);
   }
 
   /** Of 65,536, the part of its dynamic leases that leaves it; nothing leaves by the word of a control plane that is gone. */

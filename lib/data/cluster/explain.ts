@@ -30,6 +30,7 @@ export function explainCluster(
     const remarks = [
       standing?.remark ?? '',
       standing !== undefined && !request.accepts(slot) ? 'may not be asked again' : '',
+      standing !== undefined && cluster.isOutside(slot) ? 'outside the pool' : '',
     ];
     return {
       id,

@@ -31,6 +31,8 @@ export interface Share {
   /** Since it was measured. */
   readonly ageMs: number;
   readonly capacity: 'configured' | 'reported' | 'learned' | 'itself';
+  /** False where the capacity is a guess: its end was never met. */
+  readonly sure: boolean;
 }
 
 export interface LoadScore {
@@ -59,6 +61,13 @@ const UNPROVEN_MOST = 0.5;
 const MEMORY_FREE = 0.85;
 const MOST = 8;
 
+/** It is a share of a capacity that was configured, reported or met: it rises with the work it is given. */
+export const isSized = ({ shares }: LoadScore): boolean =>
+  shares.some(
+    ({ resource, capacity, sure }) =>
+      sure && capacity !== 'itself' && resource !== 'memory' && resource !== 'disk',
+  );
+
 /** Null before the proxy has seen a second of it. */
 export function scoreOf(input: ScoreInput): LoadScore | null {
   const shares = [...ownShares(input), ...reportedShares(input)];
@@ -73,8 +82,8 @@ function ownShares({ seen, signals, capacity, learned, doubt, nowMs }: ScoreInpu
   if (now === null) return [];
   const ageMs = Math.max(0, nowMs - now.atMs);
   const shares: Share[] = [];
-  const add = (resource: Resource, share: number, kind: Share['capacity']): void => {
-    if (share >= 0) shares.push({ resource, share, ageMs, capacity: kind });
+  const add = (resource: Resource, share: number, kind: Share['capacity'], sure = true): void => {
+    if (share >= 0) shares.push({ resource, share, ageMs, capacity: kind, sure });
   };
   const fresh = (reading: Reading | null): number =>
     doubt !== 'contradicts' && reading !== null && nowMs - reading.atMs <= SILENT_MS
@@ -89,7 +98,7 @@ function ownShares({ seen, signals, capacity, learned, doubt, nowMs }: ScoreInpu
     const share = now.inFlight / learned.room;
     // Whose reports are doubted is judged by what is seen of it, guess or not.
     const sure = learned.proven || doubt === 'contradicts';
-    add('in_flight', sure ? share : Math.min(UNPROVEN_MOST, share), 'learned');
+    add('in_flight', sure ? share : Math.min(UNPROVEN_MOST, share), 'learned', sure);
   }
   if (capacity.connections !== undefined)
     add('connections', now.connections / capacity.connections, 'configured');
@@ -114,7 +123,7 @@ function reportedShares({ signals, doubt, nowMs }: ScoreInput): Share[] {
     if (ageMs > SILENT_MS) continue;
     const { value } = reading;
     const share = resource === 'memory' ? Math.max(0, (value - MEMORY_FREE) / (1 - MEMORY_FREE)) : value;
-    shares.push({ resource, share, ageMs, capacity: 'reported' });
+    shares.push({ resource, share, ageMs, capacity: 'reported', sure: true });
   }
   return shares;
 }

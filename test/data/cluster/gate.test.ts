@@ -28,6 +28,7 @@ function setUp(onNone: 'least_loaded' | 'queue' | 'shed' = 'least_loaded') {
     gated: readonly string[],
     down: readonly string[] = [],
     lastResort: readonly string[] = [],
+    outside: readonly string[] = [],
   ): void => {
     control.publish(
       new Map(
@@ -41,6 +42,7 @@ function setUp(onNone: 'least_loaded' | 'queue' | 'shed' = 'least_loaded') {
             milliPredicted: 500,
             gate: gated.includes(id) ? 2 : lastResort.includes(id) ? 1 : 0,
             ...PLAIN_LEASES,
+            outside: outside.includes(id) ? 1 : 0,
           },
         ]),
       ),
@@ -101,6 +103,30 @@ t.test('with on_none: queue or shed a gated backend does not serve in place of t
     t.equal(chosen(), 'c', 'the least gated serve when none is open');
     publish(['a', 'b', 'c']);
     t.equal(chosen(), 'a,b,c', 'and all when all are gated alike');
+  }
+});
+
+t.test('who is outside the pool serves when nobody inside can, before any who is gated', async t => {
+  for (const onNone of ['queue', 'least_loaded'] as const) {
+    const { clock, cluster, publish, chosen } = setUp(onNone);
+    publish([], [], [], ['b', 'c']);
+    t.equal(chosen(), 'a');
+    t.equal(chosen(['a']), 'b,c', 'a full pool is no reason to wait');
+    const offered: string[] = [];
+    cluster.findPlace((member: Member) => {
+      offered.push(member.id);
+      return false;
+    });
+    t.same([...offered].sort(), ['a', 'b', 'c']);
+    publish(['a'], [], [], ['b']);
+    t.equal(chosen(), 'c');
+    t.equal(chosen(['c']), 'b', 'the gate counts for more than the pool');
+    t.match(cluster.explain({ key: 0, accepts: () => true }).rule, /others are gated or outside the pool$/);
+    publish(['a'], ['c'], [], ['b']);
+    t.equal(chosen(), 'b', 'and health for more than both');
+    publish([], [], [], ['b', 'c']);
+    await clock.pass(2_100);
+    t.equal(chosen(), 'a,b,c', 'it ends with the control plane that could enlarge it');
   }
 });
 

@@ -22,6 +22,7 @@ export const backendExample = {
   predicted: 0.34,
   gate: 'open',
   gateReason: '',
+  outside: false,
   doubt: 'none',
   requests: 120_934,
   failures: 2,
@@ -69,6 +70,7 @@ const backendForecastExample = {
   predicted: 1.18,
   gate: 'shut',
   gateReason: 'predicted load 1.18 is over 0.70',
+  outside: false,
   events: ['reindex'],
 };
 
