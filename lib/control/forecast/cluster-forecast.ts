@@ -11,6 +11,7 @@ import type { Announced } from './announcements.ts';
 import { BackendForecast, type ForecastSettings } from './backend-forecast.ts';
 import { ClusterPool } from './cluster-pool.ts';
 import { EventPlan } from './event-plan.ts';
+import { gateText } from './gate-text.ts';
 import type { BackendForecastReport, ClusterForecastReport, EventReport, GateState } from './ports.ts';
 
 /** A backend as its cluster's tick shows it. */
@@ -374,19 +375,9 @@ export class ClusterForecast {
   }
 
   #gateReason({ forecast, slot, signs }: Known): string {
-    switch (this.#gate?.reason(slot)) {
-      case 'capacity':
-        return `of its usual capacity ${Math.round(100 * (signs?.capacity ?? 0))} % is left`;
-      case 'memory':
-        return 'its memory is near the level at which it paused before';
-      case 'stall':
-        return `it stands still: requests wait and none is answered, usually in ${(signs?.usualMs ?? 0).toFixed(0)} ms`;
-      default: {
-        const above = this.#config.balance.gate === 'off' ? 0 : this.#config.balance.gate.above_mean;
-        const limit = Math.max(this.#settings.threshold, this.#meanPredicted + above);
-        return `predicted load ${forecast.predicted.toFixed(2)} is over ${limit.toFixed(2)}`;
-      }
-    }
+    const above = this.#config.balance.gate === 'off' ? 0 : this.#config.balance.gate.above_mean;
+    const limit = Math.max(this.#settings.threshold, this.#meanPredicted + above);
+    return gateText(this.#gate?.reason(slot) ?? 'load', signs, forecast.predicted, limit);
   }
 }
 

@@ -63,7 +63,7 @@ const backendForecastExample = {
   load: 0.31,
   resource: 'in_flight',
   ageMs: 0,
-  shares: [{ resource: 'in_flight', share: 0.31, ageMs: 0, capacity: 'configured' }],
+  shares: [{ resource: 'in_flight', share: 0.31, ageMs: 0, capacity: 'configured', sure: true }],
   doubt: 'none',
   state: 'fine',
   horizons: [{ horizonMs: 10_000, p50: 1.18, p90: 1.34, overload: 0.97 }],
