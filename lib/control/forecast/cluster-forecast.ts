@@ -11,8 +11,8 @@ import type { Announced } from './announcements.ts';
 import { BackendForecast, type ForecastSettings } from './backend-forecast.ts';
 import { ClusterPool } from './cluster-pool.ts';
 import { EventPlan } from './event-plan.ts';
-import { gateText } from './gate-text.ts';
-import type { BackendForecastReport, ClusterForecastReport, EventReport, GateState } from './ports.ts';
+import { GATE_STATES, gateText } from './gate-text.ts';
+import type { BackendForecastReport, ClusterForecastReport, EventReport } from './ports.ts';
 
 /** A backend as its cluster's tick shows it. */
 export interface Subject {
@@ -380,12 +380,6 @@ export class ClusterForecast {
     return gateText(this.#gate?.reason(slot) ?? 'load', signs, forecast.predicted, limit);
   }
 }
-
-const GATE_STATES = {
-  [Standing.open]: 'open',
-  [Standing.lastResort]: 'last_resort',
-  [Standing.shut]: 'shut',
-} as const satisfies Readonly<Record<Standing, GateState>>;
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
 

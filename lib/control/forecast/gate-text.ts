@@ -1,6 +1,13 @@
 // Why a gate is not open, in words.
 
-import type { GateReason, Signs } from '../../plan/balance/gate.ts';
+import { type GateReason, type Signs, Standing } from '../../plan/balance/gate.ts';
+import type { GateState } from './ports.ts';
+
+export const GATE_STATES = {
+  [Standing.open]: 'open',
+  [Standing.lastResort]: 'last_resort',
+  [Standing.shut]: 'shut',
+} as const satisfies Readonly<Record<Standing, GateState>>;
 
 /** `signs` as of the last tick; null where none was judged. */
 export function gateText(reason: GateReason, signs: Signs | null, predicted: number, limit: number): string {
