@@ -193,6 +193,8 @@ export class Actions implements ControlActions {
     find: id => this.#parts.sessions.find(id),
     move: (id, to) => this.#parts.sessions.move(id, to),
     ended: id => this.#parts.sessions.ended(id),
+    drainPlan: (cluster, id, tunnels, deadlineMs) =>
+      this.#parts.sessions.drainPlan(cluster, id, tunnels, deadlineMs),
     freezes: () => this.#parts.sessions.freezes(),
     freeze: cluster => this.#change(() => this.#parts.sessions.freeze(cluster)),
     unfreeze: cluster => this.#change(() => this.#parts.sessions.unfreeze(cluster)),

@@ -14,6 +14,7 @@ import type {
 import { forecastDetailExample, forecastExample } from '../../lib/control/admin/routes/examples.ts';
 import {
   decisionExample,
+  drainPlanExample,
   leaseExample,
   sessionsExample,
 } from '../../lib/control/admin/routes/session-examples.ts';
@@ -21,6 +22,7 @@ import type { Announcement, ClusterForecastReport, EventReport } from '../../lib
 import type {
   ClusterSessionsReport,
   DecisionRecord,
+  DrainPlan,
   Freeze,
   SessionView,
 } from '../../lib/control/session/ports.ts';
@@ -179,6 +181,7 @@ export class FakeControl implements ControlActions {
   decisions_ = [decisionExample as DecisionRecord];
   leases_ = [leaseExample as SessionView];
   freezes_: Freeze[] = [];
+  objection_ = '';
   readonly sessions = {
     report: () => [{ ...sessionsExample, frozen: this.freezes_.length > 0 } as ClusterSessionsReport],
     decisions: ({ limit }: { limit: number }) => this.decisions_.slice(0, limit),
@@ -188,6 +191,10 @@ export class FakeControl implements ControlActions {
       return { ...this.decisions_[0]!, session: id, to, outcome: 'ordered', reason: 'operator' };
     },
     ended: (id: string): void => void this.calls.push(`ended ${id}`),
+    drainPlan: (cluster: string, backend: string): DrainPlan => ({
+      ...drainPlanExample,
+      ...{ cluster, backend, objection: this.objection_ },
+    }),
     freezes: () => this.freezes_,
     freeze: (cluster: string | null): void => {
       this.calls.push(`freeze ${cluster}`);

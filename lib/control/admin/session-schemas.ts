@@ -1,7 +1,13 @@
 // Sessions, decisions and freezes as the API shows them.
 
 import * as z from 'zod';
-import type { ClusterSessionsReport, DecisionRecord, Freeze, SessionView } from '../session/ports.ts';
+import type {
+  ClusterSessionsReport,
+  DecisionRecord,
+  DrainPlan,
+  Freeze,
+  SessionView,
+} from '../session/ports.ts';
 
 const unixMs = z.number().describe('Unix time in milliseconds');
 const figure = z.number().nullable();
@@ -58,6 +64,26 @@ const Lease = z.object({
   messagesPerSecond: z.number().describe('Both ways, smoothed'),
   movingTo: z.string().nullable(),
 }) satisfies z.ZodType<SessionView>;
+
+const Plan = z.object({
+  cluster: z.string(),
+  backend: z.string(),
+  load: figure.describe('Foreseen of it'),
+  movable: z.int().describe('Connections that move'),
+  ending: z.int().describe('Connections that end, paced, at the deadline'),
+  finishMs: unixMs.describe('Unix time in milliseconds when nothing is left at the latest'),
+  shares: z.array(
+    z.object({
+      id: z.string(),
+      load: figure.describe('Foreseen of it'),
+      after: figure.describe('With its share of the drained backend’s load'),
+      sessions: z.int(),
+    }),
+  ),
+  objection: z.string().describe('Why it should not be done; empty when nothing is known against it'),
+}) satisfies z.ZodType<DrainPlan>;
+
+export const DrainPlanView = z.object({ plan: Plan });
 
 const FreezeView = z.object({
   cluster: z.string().nullable().describe('null: every cluster'),

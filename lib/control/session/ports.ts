@@ -1,6 +1,7 @@
 // Sessions as the control plane plans them and operators see them.
 
 import type { EventCalendar } from '../../plan/forecast/events.ts';
+import type { DrainShare } from '../../plan/session/drain-plan.ts';
 import type { MoveReason } from '../../plan/session/planner.ts';
 
 /** A backend as whoever plans sessions needs to know it, as of the last tick. */
@@ -111,6 +112,22 @@ export interface ClusterSessionsReport {
   }[];
 }
 
+/** What draining a backend would do, as of now. */
+export interface DrainPlan {
+  readonly cluster: string;
+  readonly backend: string;
+  /** Foreseen of it; null while nothing is known. */
+  readonly load: number | null;
+  /** Connections that move, and those that end, paced, at the deadline. */
+  readonly movable: number;
+  readonly ending: number;
+  /** When nothing is left at the latest, Unix ms: at once without connections. */
+  readonly finishMs: number;
+  readonly shares: readonly DrainShare[];
+  /** Why it should not be done; empty when nothing is known against it. */
+  readonly objection: string;
+}
+
 /** Null: all clusters. */
 export interface Freeze {
   readonly cluster: string | null;
@@ -132,6 +149,8 @@ export interface SessionDesk {
   move(id: string, to: string): DecisionRecord;
   /** Notes that an operator ends it. Throws NOT_FOUND. */
   ended(id: string): void;
+  /** `tunnels`: those it has, movable or not. Throws NOT_FOUND. */
+  drainPlan(cluster: string, backend: string, tunnels: number, deadlineMs?: number): DrainPlan;
   freezes(): readonly Freeze[];
   /** Null is every cluster. Throws NOT_FOUND, and INTERNAL when it cannot be written. */
   freeze(cluster: string | null): void;

@@ -6,6 +6,7 @@ import type { Clock } from '../../core/clock.ts';
 import { LeasewayError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { TunnelActivity, TunnelMove, TunnelMoved } from '../../orders/messages.ts';
+import { drainForecast } from '../../plan/session/drain-plan.ts';
 import { ClusterSessions } from './cluster-sessions.ts';
 import { CookieLeases, type LeaseOutlook } from './cookie-leases.ts';
 import { DecisionRing } from './decision-ring.ts';
@@ -15,6 +16,7 @@ import type {
   ClusterSessionsReport,
   DecisionCount,
   DecisionRecord,
+  DrainPlan,
   Freeze,
   Seat,
   SessionDesk,
@@ -192,6 +194,26 @@ export class Sessions implements SessionDesk {
   ended(id: string): void {
     const entry = this.#lookUp(id);
     entry?.cluster.noteEnded(entry);
+  }
+
+  drainPlan(cluster: string, backend: string, tunnels: number, deadlineMs?: number): DrainPlan {
+    this.#known(cluster);
+    const { drain, migration } = this.#configs.get(cluster)!;
+    const seats = this.#hands.seats(cluster);
+    const own = seats.find(({ id }) => id === backend);
+    if (own === undefined) throw new LeasewayError('NOT_FOUND', `backend ${backend} of cluster ${cluster}`);
+    const peers = seats
+      .filter(({ slot, state }) => slot !== own.slot && state === 'up')
+      .map(({ id, predicted }) => ({ id, load: predicted }));
+    const movable = Math.min(tunnels, this.#clusters.get(cluster)?.countOn(own.slot) ?? 0);
+    const { shares, overloaded } = drainForecast(own.predicted, movable, peers, migration.over);
+    const over = overloaded.length === 0 ? '' : `${overloaded.join(', ')} would be above ${migration.over}`;
+    return {
+      ...{ cluster, backend, shares, movable, ending: tunnels - movable },
+      load: figureOf(own.predicted),
+      finishMs: this.#hands.clock.wallMs() + (tunnels === 0 ? 0 : (deadlineMs ?? drain.deadline)),
+      objection: peers.length === 0 ? 'no other backend serves' : over,
+    };
   }
 
   freezes(): readonly Freeze[] {

@@ -3,10 +3,13 @@
 import * as z from 'zod';
 import { backendId } from '../../../config/cluster.ts';
 import { optionalDuration } from '../../../config/scalars.ts';
+import { LeasewayError } from '../../../core/errors.ts';
 import type { ControlActions } from '../ports.ts';
 import { route } from '../route.ts';
 import { BackendView, Changed, NewBackend } from '../schemas.ts';
+import { DrainPlanView } from '../session-schemas.ts';
 import { backendExample, changedExample } from './examples.ts';
+import { drainPlanExample } from './session-examples.ts';
 import { backendOf, withRevision } from './state.ts';
 
 const view = {
@@ -18,7 +21,23 @@ const view = {
 const answered = (actions: ControlActions, cluster: string, id: string, status = 200) =>
   withRevision({ backend: backendOf(actions, cluster, id) }, actions, status);
 
+const planOf = (actions: ControlActions, cluster: string, id: string, deadlineMs?: number) => {
+  const { tunnels } = backendOf(actions, cluster, id);
+  return actions.sessions.drainPlan(cluster, id, tunnels, deadlineMs);
+};
+
 export const backends = [
+  route({
+    method: 'GET',
+    path: '/v1/backends/{cluster}/{id}/drain-plan',
+    tag: 'backends',
+    summary: 'What draining it would do: who receives what, loads afterwards, when it is done',
+    details: 'By the loads foreseen now, and as if all backends were equally large. Nothing is changed.',
+    query: z.strictObject({ deadline: optionalDuration() }),
+    answers: { 200: { says: 'The plan', schema: DrainPlanView, example: { plan: drainPlanExample } } },
+    handle: ({ actions, params: { cluster, id }, query }) =>
+      withRevision({ plan: planOf(actions, cluster!, id!, query.deadline) }, actions),
+  }),
   route({
     method: 'POST',
     path: '/v1/backends/{cluster}/{id}/drain',
@@ -28,11 +47,19 @@ export const backends = [
     body: {
       schema: z.strictObject({
         deadline: optionalDuration().describe('From now; the cluster’s drain.deadline when left out'),
+        force: z
+          .boolean()
+          .default(false)
+          .describe('Also when the others are predicted to be overloaded by it, which is else 409'),
       }),
-      example: { deadline: '5m' },
+      example: { deadline: '5m', force: true },
     },
     answers: { 200: view },
     handle({ actions, params: { cluster, id }, body }) {
+      const { objection, shares } = planOf(actions, cluster!, id!, body.deadline);
+      // Who is the only one may go: that overloads nobody.
+      if (!body.force && objection !== '' && shares.length > 0)
+        throw new LeasewayError('CONFLICT', `${id} is not drained: ${objection}; force does it all the same`);
       actions.backends.drain(cluster!, id!, body.deadline);
       return answered(actions, cluster!, id!);
     },

@@ -26,6 +26,17 @@ export const leaseExample = {
   movingTo: null,
 };
 
+export const drainPlanExample = {
+  cluster: 'chat',
+  backend: 'chat-1',
+  load: 0.4,
+  movable: 205,
+  ending: 0,
+  finishMs: 1_763_640_900_000,
+  shares: [{ id: 'chat-2', load: 0.3, after: 0.7, sessions: 205 }],
+  objection: '',
+};
+
 export const freezeExample = { cluster: 'chat', sinceMs: 1_763_640_300_000 };
 
 export const sessionsExample = {
