@@ -29,6 +29,8 @@ export interface LoadForecasterOptions {
   readonly stepMs: number;
   /** Rising, at most eight, each at most 2,400 steps; one step is always forecast besides. */
   readonly horizonsMs: readonly number[];
+  /** So many times slower than a load in seconds is what is forecast: 60 makes minutes of all the models' spans. 1 unless said. */
+  readonly tempo?: number;
 }
 
 /** Why the forecast is what it is. */
@@ -43,6 +45,7 @@ export interface ForecastReason {
 
 export class LoadForecaster implements Forecaster {
   readonly #stepMs: number;
+  readonly #tempo: number;
   readonly #binMs: number;
   readonly #grid: TimeGrid;
   readonly #profile = new Profile();
@@ -65,16 +68,17 @@ export class LoadForecaster implements Forecaster {
   /** Waits for the first sample, whose wall time gives the stored cycle its phase. */
   #stored: ForecasterState | null = null;
 
-  constructor({ stepMs, horizonsMs }: LoadForecasterOptions) {
-    assert(stepMs > 0 && horizonsMs.length <= MAX_HORIZONS);
+  constructor({ stepMs, horizonsMs, tempo = 1 }: LoadForecasterOptions) {
+    assert(stepMs > 0 && tempo >= 1 && horizonsMs.length <= MAX_HORIZONS);
     assert(horizonsMs.every((ms, i) => ms > (horizonsMs[i - 1] ?? 0) && ms <= MAX_HORIZON_STEPS * stepMs));
     this.#stepMs = stepMs;
-    this.#binMs = Math.max(MIN_BIN_MS, stepMs);
+    this.#tempo = tempo;
+    this.#binMs = Math.max(MIN_BIN_MS * tempo, stepMs);
     this.#grid = new TimeGrid(stepMs);
-    this.#averages = new Averages(stepMs);
-    this.#holt = new DampedHolt(stepMs);
-    this.#reaches = [stepMs, ...horizonsMs.filter(ms => ms > stepMs)].map(ms => new Reach(ms, stepMs));
-    this.#peakFade = Math.exp(-stepMs / PEAK_SPAN_MS);
+    this.#averages = this.#newAverages();
+    this.#holt = new DampedHolt(stepMs / tempo);
+    this.#reaches = [stepMs, ...horizonsMs.filter(ms => ms > stepMs)].map(ms => new Reach(ms, stepMs, tempo));
+    this.#peakFade = Math.exp(-stepMs / (PEAK_SPAN_MS * tempo));
   }
 
   observe(sample: Sample): void {
@@ -83,7 +87,7 @@ export class LoadForecaster implements Forecaster {
     const value = this.#grid.take();
     const wallMs = sample.wallMs - Math.max(0, sample.ageMs);
     if (Number.isNaN(this.#value)) this.#begin(wallMs);
-    else if (steps * this.#stepMs > MAX_GAP_MS) this.#restart(steps);
+    else if (steps * this.#stepMs > MAX_GAP_MS * this.#tempo) this.#restart(steps);
     else for (let i = steps - 1; i > 0; i--) this.#step(this.#value, wallMs - i * this.#stepMs, false);
     this.#step(value, wallMs, true);
   }
@@ -157,14 +161,14 @@ export class LoadForecaster implements Forecaster {
     if (stored === null || stored.cycle === null) return;
     this.#cycle.restore(stored.cycle, this.#bin, Math.round((wallMs - stored.wallMs) / this.#binMs));
     this.#finder.adopt(stored.cycle.period);
-    this.#flat = new Averages(this.#stepMs);
+    this.#flat = this.#newAverages();
   }
 
   #restart(steps: number): void {
     this.#index += steps - 1;
-    this.#averages = new Averages(this.#stepMs);
-    this.#holt = new DampedHolt(this.#stepMs);
-    if (this.#flat !== null) this.#flat = new Averages(this.#stepMs);
+    this.#averages = this.#newAverages();
+    this.#holt = new DampedHolt(this.#stepMs / this.#tempo);
+    if (this.#flat !== null) this.#flat = this.#newAverages();
     const { period } = this.#finder;
     this.#finder = new PeriodFinder();
     this.#finder.adopt(period);
@@ -196,6 +200,10 @@ export class LoadForecaster implements Forecaster {
     }
   }
 
+  #newAverages(): Averages {
+    return new Averages(this.#stepMs / this.#tempo);
+  }
+
   #learnCycle(value: number, bin: number, seen: boolean): void {
     if (bin !== this.#bin) {
       let changed: boolean;
@@ -224,7 +232,7 @@ export class LoadForecaster implements Forecaster {
     }
     // A corrected period keeps what was learned with it.
     if (known) return;
-    this.#flat = new Averages(this.#stepMs);
+    this.#flat = this.#newAverages();
     this.#flat.copy(this.#averages);
     for (const reach of this.#reaches) reach.beginFlat();
   }

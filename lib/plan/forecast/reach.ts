@@ -67,19 +67,19 @@ export class Reach {
   #slot = 0;
   #scored = 0;
 
-  constructor(horizonMs: number, stepMs: number) {
+  constructor(horizonMs: number, stepMs: number, tempo = 1) {
     this.horizonMs = horizonMs;
     this.steps = Math.max(1, Math.round(horizonMs / stepMs));
     // The later a loss is known, the more cautiously it is followed: the bound's optimum falls with √(1 + 2 · delay).
     const rate = HEDGE_RATE / Math.sqrt(2 * this.steps - 1);
     this.hedge = new FixedShare(MEMBERS.length, rate, HEDGE_SHARE);
-    this.errors = new QuantileTracker(stepMs);
-    this.regression = new DirectRegression(this.steps, REGRESSION_MEMORY_MS / stepMs);
-    this.flatRegression = new DirectRegression(this.steps, REGRESSION_MEMORY_MS / stepMs);
+    this.errors = new QuantileTracker(stepMs / tempo);
+    this.regression = new DirectRegression(this.steps, (REGRESSION_MEMORY_MS * tempo) / stepMs);
+    this.flatRegression = new DirectRegression(this.steps, (REGRESSION_MEMORY_MS * tempo) / stepMs);
     this.#pending = new Float32Array(this.steps * MEMBERS.length);
     this.#points = new Float32Array(this.steps);
     this.#seen = new Uint8Array(this.steps);
-    this.#scaleGain = 1 - Math.exp(-stepMs / SCALE_SPAN_MS);
+    this.#scaleGain = 1 - Math.exp(-stepMs / (SCALE_SPAN_MS * tempo));
   }
 
   /** Judges the forecasts made for this step; to be called before `step`. An unseen step judges nobody. */

@@ -87,3 +87,51 @@ export const DAILY_JOBS: SeriesSpec = {
     shape: 'flat' as const,
   })),
 };
+
+const MINUTE_MS = 60_000;
+const FOUR_WEEKS = 28 * 1440;
+
+/** Four weeks at 1 min of the same backend: what happens within seconds has averaged out, what lasts hours is what counts. */
+const minutes: SeriesSpec = {
+  ...plain,
+  stepMs: MINUTE_MS,
+  steps: FOUR_WEEKS,
+  startWallMs: Date.UTC(2026, 0, 5),
+  noise: { sigma: 0.12, correlationMs: 60 * MINUTE_MS },
+};
+
+/** For forecasts minutes and hours ahead. */
+export const MINUTE_PRESETS = {
+  /** Day and week, and noise of an hour. */
+  daily: minutes,
+  /** Noise of ten minutes: it is forgotten before an hour is over. */
+  restless: { ...minutes, noise: { sigma: 0.2, correlationMs: 10 * MINUTE_MS } },
+  drifting: { ...minutes, driftPerSqrtHour: 0.05 },
+  /** A job of twelve minutes each hour, and one of an hour and a half each night. */
+  hourlyJobs: {
+    ...minutes,
+    baseLoad: 0.35,
+    jobs: [
+      { periodMs: 3_600_000, lengthMs: 720_000, load: 0.25, jitterMs: 30_000, shape: 'flat' },
+      { periodMs: 86_400_000, lengthMs: 5_400_000, load: 0.3, jitterMs: 60_000, shape: 'flat' },
+    ],
+  },
+  /** Load that doubles within ten minutes and is gone in some hours, unannounced: about three times a day. */
+  rushes: {
+    ...minutes,
+    crowds: { perHour: 0.125, factor: 2, riseMs: 10 * MINUTE_MS, decayMs: 45 * MINUTE_MS },
+  },
+  /** Half an hour up, two hours there, half an hour down, unannounced: about twice a day. */
+  shifts: {
+    ...minutes,
+    ramps: { perHour: 0.09, factor: 1.6, riseMs: 30 * MINUTE_MS, holdMs: 120 * MINUTE_MS },
+  },
+  everything: {
+    ...minutes,
+    baseLoad: 0.35,
+    driftPerSqrtHour: 0.03,
+    jobs: [{ periodMs: 3_600_000, lengthMs: 720_000, load: 0.2, jitterMs: 30_000, shape: 'flat' }],
+    crowds: { perHour: 0.08, factor: 2, riseMs: 10 * MINUTE_MS, decayMs: 45 * MINUTE_MS },
+    ramps: { perHour: 0.04, factor: 1.6, riseMs: 30 * MINUTE_MS, holdMs: 120 * MINUTE_MS },
+  },
+} as const satisfies Readonly<Record<string, SeriesSpec>>;
