@@ -146,8 +146,12 @@ export class Actions implements ControlActions {
     const { links, registry } = this.#parts;
     const { clusters } = this.#parts.plane().config;
     const nowMs = this.#parts.clock.wallMs();
+    const names = Object.keys(clusters);
+    const forecast = names.includes(filter.cluster)
+      ? registry.forecasts.report(filter.cluster)[0]
+      : undefined;
     return explain(filter, {
-      ...{ links, clusters: Object.keys(clusters), backends: registry.status(), nowMs },
+      ...{ links, clusters: names, backends: registry.status(), forecast, nowMs },
     });
   }
 

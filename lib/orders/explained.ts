@@ -7,6 +7,30 @@ export interface ExplainQuestion {
   readonly key: string;
 }
 
+/** What is foreseen of a backend, and why. */
+export interface ExplainedForecast {
+  /** Share of its capacity in use. */
+  readonly load: number | null;
+  /** What the load is the share of, and since when that is known. */
+  readonly resource: string | null;
+  readonly ageMs: number | null;
+  /** Why its own reports are not believed. */
+  readonly doubt: string;
+  readonly horizons: readonly { readonly horizonMs: number; readonly p50: number; readonly p90: number }[];
+  /** Models that the forecast is made of, by weight; those of little are left out. */
+  readonly models: readonly { readonly name: string; readonly weight: number }[];
+  /** 0 while none is found. */
+  readonly periodMs: number;
+  /** That hold now or are to come within the hour. */
+  readonly events: readonly {
+    readonly name: string;
+    readonly factor: number;
+    /** Negative when it has begun. */
+    readonly beginsInMs: number;
+    readonly endsInMs: number;
+  }[];
+}
+
 export interface ExplainedBackend {
   readonly id: string;
   readonly state: 'none' | 'up' | 'draining' | 'down' | 'maintenance';
@@ -30,6 +54,8 @@ export interface ExplainedBackend {
   readonly figures: Readonly<Record<string, number | null>>;
   /** What put it behind or before others: of the policy, the gate, health or an operator. Empty when nothing did. */
   readonly remark: string;
+  /** The control plane knows it; null where nothing is foreseen. */
+  readonly forecast?: ExplainedForecast | null | undefined;
 }
 
 export interface Explained {

@@ -200,6 +200,22 @@ web-2    down       -          2           -  check: 503
 `,
   );
   t.same(JSON.parse((await cli(['explain', 'web', '--json'])).out), control.explained_);
+  const forecast = {
+    ...{ load: 0.31, resource: 'in_flight', ageMs: 4_000, doubt: 'silent', periodMs: 60_000 },
+    horizons: [{ horizonMs: 5_000, p50: 0.3, p90: 0.45 }],
+    models: [{ name: 'regression', weight: 0.8 }],
+    events: [
+      { name: 'reindex', factor: 4, beginsInMs: 7_000, endsInMs: 37_000 },
+      { name: 'sale', factor: 2, beginsInMs: -1, endsInMs: 5_000 },
+    ],
+  };
+  control.explained_ = { ...control.explained_, backends: [{ ...backend, id: 'web-1', forecast }] };
+  const told = (await cli(['explain', 'web'])).out;
+  t.equal(
+    told.slice(told.indexOf('foreseen')),
+    'foreseen\n  web-1: load 0.31 of in flight, 4s old; in 5s 0.30..0.45; by regression 80 %; repeats every 1m; ' +
+      'event reindex (4 × the load) begins in 7s; event sale (2 × the load) holds for 5s more; its reports are doubted: silent\n',
+  );
   t.equal((await cli(['explain', 'web', '--worker', 'x'])).code, EXIT.usage);
   control.explained_ = null;
   t.equal((await cli(['explain', 'nobody'])).code, EXIT.notFound);

@@ -126,6 +126,11 @@ t.test('work leaves a backend before its announced job and comes back after', as
     (await cli('forecast', 'web')).out,
     /web\/two .* shut .*event reindex\n[\s\S]*quality 5s ahead: MASE/,
   );
+  t.match(
+    (await cli('explain', 'web')).out,
+    /two .* shut .*predicted load [\s\S]*foreseen\n[\s\S]* two: load .*; by .* %; event reindex \(4 × the load\) begins in \d/,
+    'explain shows why',
+  );
   t.match((await cli('status')).out, /web\/two .* new work goes elsewhere: predicted load/);
   t.match(
     (await leaseway.admin('/metrics')).text,
@@ -133,6 +138,7 @@ t.test('work leaves a backend before its announced job and comes back after', as
   );
 
   await leaseway.until(() => Date.now() > event.startMs + 2_000);
+  t.match((await cli('explain', 'web')).out, / two: .*event reindex \(4 × the load\) holds for \d/);
   const lead = { fromMs: shutMs + 500, toMs: event.startMs + 2_000 };
   const others = backends[0]!.arrivalsBetween(lead.fromMs, lead.toMs);
   t.equal(

@@ -1,8 +1,9 @@
 // `leaseway explain`: where a request would go now, and why, with every number that counted.
 
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Explained, ExplainedBackend } from '../../orders/explained.ts';
+import type { Explained, ExplainedBackend, ExplainedForecast } from '../../orders/explained.ts';
 import { type AdminOptions, adminClient, withAdminOptions } from '../admin-options.ts';
+import { shortDuration } from '../figures.ts';
 import type { CliIo } from '../io.ts';
 import { jsonText } from '../json.ts';
 import type { CommandContext } from '../main.ts';
@@ -36,6 +37,9 @@ export const addExplain = (program: Command, { io }: CommandContext): Command =>
     const { value } = await client.get<Explained>(query.size === 0 ? path : `${path}?${query}`);
     io.out.write(options.json ? jsonText(value) : explainText(value, io));
   });
+
+/** Loads are measured each second: younger ones are fresh. */
+const OLD_MS = 1_500;
 
 /** What is said of every backend; a column that would be empty, or the same word on each line, is left out. */
 const COLUMNS: readonly (readonly [title: string, of: (one: ExplainedBackend) => string, usual: string])[] = [
@@ -73,7 +77,36 @@ function explainText(explained: Explained, io: Pick<CliIo, 'columns' | 'color'>)
     `goes to    ${goes}`,
     `rule       ${rule}`,
   ];
-  return `${head.map(printable).join('\n')}\n\n${table(columns, rows, io)}`;
+  return `${head.map(printable).join('\n')}\n\n${table(columns, rows, io)}${foresight(backends)}`;
+}
+
+/** What the gate goes by, in a line for each backend of which something is foreseen. */
+function foresight(backends: readonly ExplainedBackend[]): string {
+  const lines = backends.flatMap(({ id, forecast }) => (forecast ? [`  ${id}: ${foreseen(forecast)}`] : []));
+  return lines.length === 0 ? '' : `\nforeseen\n${lines.map(printable).join('\n')}\n`;
+}
+
+function foreseen(forecast: ExplainedForecast): string {
+  const { load, resource, ageMs, doubt, horizons, models, periodMs, events } = forecast;
+  const age = ageMs !== null && ageMs >= OLD_MS ? `, ${shortDuration(ageMs)} old` : '';
+  const ahead = horizons.map(
+    ({ horizonMs, p50, p90 }) => `${shortDuration(horizonMs)} ${p50.toFixed(2)}..${p90.toFixed(2)}`,
+  );
+  const words = [
+    `load ${load?.toFixed(2)} of ${resource?.replaceAll('_', ' ')}${age}`,
+    ahead.length > 0 ? `in ${ahead.join(', ')}` : '',
+    `by ${models.map(({ name, weight }) => `${name} ${Math.round(100 * weight)} %`).join(', ')}`,
+    periodMs > 0 ? `repeats every ${shortDuration(periodMs)}` : '',
+    ...events.map(event => eventWords(event)),
+    doubt === 'none' ? '' : `its reports are doubted: ${doubt}`,
+  ];
+  return words.filter(word => word !== '').join('; ');
+}
+
+function eventWords({ name, factor, beginsInMs, endsInMs }: ExplainedForecast['events'][number]): string {
+  const when =
+    beginsInMs > 0 ? `begins in ${shortDuration(beginsInMs)}` : `holds for ${shortDuration(endsInMs)} more`;
+  return `event ${name} (${factor} × the load) ${when}`;
 }
 
 const figure = (value: number | null): string =>

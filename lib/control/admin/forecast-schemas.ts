@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { EventPlan } from '../../config/forecast.ts';
 import { name, optionalDuration } from '../../config/scalars.ts';
+import { MEMBERS } from '../../plan/forecast/reach.ts';
 import { RESOURCES } from '../../plan/load/score.ts';
 import type { BackendForecastReport, EventReport } from '../forecast/ports.ts';
 
@@ -57,9 +58,18 @@ const BackendForecast = z.object({
   gateReason: z.string(),
   outside: z.boolean().describe('Of the pool: it takes new work only when nobody in the pool can'),
   events: z.array(z.string()).describe('That hold now or begin within the longest horizon'),
-}) satisfies z.ZodType<Omit<BackendForecastReport, 'seconds'>>;
+}) satisfies z.ZodType<Omit<BackendForecastReport, 'seconds' | 'reason'>>;
 
 export const BackendDetail = BackendForecast.extend({
+  reason: z
+    .object({
+      horizonMs: z.number(),
+      point: figure,
+      members: z.array(z.object({ name: z.enum(MEMBERS), forecast: figure, weight: z.number() })),
+      periodMs: z.number().describe('Found in the load; 0 while there is none'),
+      signalAgeMs: figure,
+    })
+    .describe('The models and what they weigh, at the gate’s horizon'),
   seconds: z.array(Second).describe('The last minute'),
 });
 

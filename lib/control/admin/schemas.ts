@@ -127,6 +127,27 @@ const ExplainedBackendView = z.object({
     .describe('What the policy compares, lower is better; null where it compares nothing'),
   figures: z.record(z.string(), z.number().nullable()).describe('What the policy knows of it'),
   remark: z.string().describe('What put it behind or before others'),
+  forecast: z
+    .object({
+      load: z.number().nullable().describe('Share of its capacity in use'),
+      resource: z.string().nullable(),
+      ageMs: z.number().nullable(),
+      doubt: z.string(),
+      horizons: z.array(z.object({ horizonMs: z.number(), p50: z.number(), p90: z.number() })),
+      models: z.array(z.object({ name: z.string(), weight: z.number() })).describe('By weight'),
+      periodMs: z.number().describe('0 while none is found'),
+      events: z.array(
+        z.object({
+          name: z.string(),
+          factor: z.number(),
+          beginsInMs: z.number().describe('Negative when it has begun'),
+          endsInMs: z.number(),
+        }),
+      ),
+    })
+    .nullable()
+    .optional()
+    .describe('What is foreseen of it, and why; null where nothing is'),
 });
 
 export const ExplainedView = z.object({

@@ -2,7 +2,7 @@
 
 import type { EventCalendar } from '../../plan/forecast/events.ts';
 import { EventForecaster } from '../../plan/forecast/events.ts';
-import { LoadForecaster } from '../../plan/forecast/load-forecaster.ts';
+import { type ForecastReason, LoadForecaster } from '../../plan/forecast/load-forecaster.ts';
 import { ForecastQuality } from '../../plan/forecast/quality.ts';
 import { ReportCheck } from '../../plan/load/doubt.ts';
 import { LearnedCapacity } from '../../plan/load/learned-capacity.ts';
@@ -90,6 +90,11 @@ export class BackendForecast {
   /** What is left of its capacity, as far as the proxy has met its end; 1 is as usual. */
   capacityShare(nowMs: number): number {
     return this.#learned.share(nowMs);
+  }
+
+  /** Why the forecast at this horizon is what it is. */
+  reason(horizonMs: number): ForecastReason {
+    return this.#load.reason(horizonMs);
   }
 
   tick(tick: Tick): void {

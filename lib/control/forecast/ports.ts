@@ -1,5 +1,6 @@
 // What is known of the load to come, as the rest of the control plane and operators see it.
 
+import type { ForecastReason } from '../../plan/forecast/load-forecaster.ts';
 import type { QualityReport } from '../../plan/forecast/quality.ts';
 import type { Doubt } from '../../plan/load/doubt.ts';
 import type { Second } from '../../plan/load/observed.ts';
@@ -29,6 +30,8 @@ export interface BackendForecastReport {
   readonly doubt: Doubt;
   readonly state: ForecastState;
   readonly horizons: readonly HorizonForecast[];
+  /** Why it is what it is, at the gate's horizon. */
+  readonly reason: ForecastReason;
   /** What the gate goes by: the most that is foreseen up to its horizon, never below the present. */
   readonly predicted: number | null;
   readonly gate: GateState;

@@ -74,7 +74,14 @@ const backendForecastExample = {
   events: ['reindex'],
 };
 
-export const forecastDetailExample = { ...backendForecastExample, seconds: [secondExample] };
+export const forecastDetailExample = {
+  ...backendForecastExample,
+  reason: {
+    ...{ horizonMs: 10_000, point: 0.3, periodMs: 0, signalAgeMs: 0 },
+    members: [{ name: 'regression', forecast: 0.3, weight: 0.8 }],
+  },
+  seconds: [secondExample],
+};
 
 export const forecastExample = {
   cluster: 'web',

@@ -33,7 +33,7 @@ export const forecasts = [
     handle({ actions, query }) {
       const items = actions.forecasts.report(query.cluster).map(cluster => ({
         ...cluster,
-        backends: cluster.backends.map(({ seconds: _, ...backend }) => backend),
+        backends: cluster.backends.map(({ seconds: _, reason: __, ...backend }) => backend),
       }));
       return withRevision({ items: speakable(items) }, actions);
     },
