@@ -66,6 +66,20 @@ export interface RequestHead {
   readonly bodyLength: number;
   /** `Expect: 100-continue` was sent: the story calls `continue()` when it wants the body. */
   readonly expectsContinue: boolean;
+  /** Of a field section that may come again on its connection: the same for as long as it is the same. */
+  readonly memo?: FieldsMemo | null;
+}
+
+/** A place for what was made of a field section. */
+export interface FieldsMemo {
+  made: object | null;
+}
+
+/** Fields that were sent before, with the lines they became. */
+export interface KnownFields {
+  readonly fields: Fields;
+  /** Null until somebody has written them. */
+  lines: string | null;
 }
 
 /** The head that goes to a backend: origin-form target, fields ready to send (Host included, no connection-specific fields). */
@@ -79,6 +93,8 @@ export interface UpstreamHead {
   readonly bodyLength: number;
   /** Not on a connection that was used before: the last try met one that had just been closed, and its like would be too. */
   readonly fresh?: boolean;
+  /** What `fields` begins with, when it was sent before. */
+  readonly known?: KnownFields | null;
 }
 
 export interface AnswerHead {

@@ -113,12 +113,13 @@ export class Attempts implements PlacementOwner {
   #upstreamHead(member: Member, attempt: Attempt): UpstreamHead {
     const { incoming, account, trace } = this.#owner;
     const { method, protocol, bodyLength } = incoming.head;
-    const { target, host, fields: base } = this.#outbound;
+    const { target, host, fields: base, known } = this.#outbound;
     const fields: MutableFields = base.slice();
     if (attempt.number > 1 || this.#placement.waitedMs > 0) shortenGrpcTimeout(fields, account.elapsedMs());
     attempt.spanId = trace.inject(fields);
     const fresh = this.#stale;
-    return { method, target, authority: host, scheme: member.scheme, fields, protocol, bodyLength, fresh };
+    const { scheme } = member;
+    return { method, target, authority: host, scheme, fields, protocol, bodyLength, fresh, known };
   }
 
   #headTimeoutMs(): number {

@@ -7,13 +7,14 @@ import { removeParameter } from '../../plan/lease/query.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { isGrpc, parseGrpcTimeoutMs } from '../hygiene/grpc.ts';
 import type { Caller } from '../hygiene/request-fields.ts';
-import type { Incoming, Reason, Refusal } from '../ports.ts';
+import type { Incoming, KnownFields, Reason, Refusal } from '../ports.ts';
 import { fixedAnswer, type OwnAnswer, redirectAnswer } from '../router/answers.ts';
 import { servedOn } from '../router/misdirected.ts';
 import { isReason, normalForm, type Target } from '../router/normal-form.ts';
 import { rewritePath } from '../router/rewrite.ts';
 import { admits, type CompiledRoute } from '../router/route.ts';
 import type { Plane } from './plane.ts';
+import { ReusedFields } from './reuse.ts';
 
 /** A request that has a route. */
 export interface Routed {
@@ -27,6 +28,8 @@ export interface Outbound {
   readonly target: string;
   readonly host: string;
   readonly fields: Fields;
+  /** What `fields` begins with, when it was made before. */
+  readonly known: KnownFields | null;
 }
 
 /** The route of the request, or why it has none. */
@@ -85,18 +88,20 @@ export function outbound(
   if (typeof path !== 'string') return path;
   // HTTP/1.0 without Host: a backend that needs one gets the address the client came to.
   const host = target.authority.text === '' ? connection.listener : target.authority.text;
-  const fields: MutableFields | Reason = plane.compiled.requests.forward(
-    connection,
-    head,
-    host,
-    caller,
-    route,
-    carrier,
-  );
-  if (!Array.isArray(fields)) return fields as Reason;
-  orca?.ask(fields);
+  const cluster = { carrier, orca };
+  const hygiene = plane.compiled.requests;
+  const known = ReusedFields.of(head, hygiene, route, cluster, host);
+  let fields: MutableFields;
+  if (known !== null) fields = known.withId(hygiene.idField, caller.requestId);
+  else {
+    const made = hygiene.forward(connection, head, host, caller, route, carrier);
+    if (!Array.isArray(made)) return made as Reason;
+    fields = made;
+    orca?.ask(fields);
+    ReusedFields.keep(fields, hygiene.idField, head, hygiene, route, cluster, host);
+  }
   const query = carrier?.by === 'query' ? removeParameter(target.query, carrier.name) : target.query;
-  return { target: path + query, host: route.host ?? host, fields };
+  return { target: path + query, host: route.host ?? host, fields, known };
 }
 
 /** Until when the exchange must be over, in ms from now; 0 for no limit. */

@@ -4,7 +4,7 @@ import type { RequestLimits } from '../../config/proxy.ts';
 import type { Fields } from '../../core/fields.ts';
 import { type Refusal, refusal } from '../listener/refusal.ts';
 import { targetFault } from '../listener/syntax.ts';
-import type { RequestHead } from '../ports.ts';
+import type { FieldsMemo, RequestHead } from '../ports.ts';
 import { Framing } from './codec/framing.ts';
 import { websocketFault } from './upgrade.ts';
 
@@ -36,7 +36,7 @@ export function checkHead(
   if (parsed.major !== 1 || parsed.minor > 1)
     return refusal('BAD_REQUEST', `HTTP/${parsed.major}.${parsed.minor}`);
   const { method, target, minor, fields, upgraded } = parsed;
-  return judgeHead(method, target, minor, fields, new Framing(fields), upgraded, scheme, limits);
+  return judgeHead(method, target, minor, fields, new Framing(fields), upgraded, scheme, limits, null);
 }
 
 /** The same for HTTP/1.`minor`, with what decides among the fields gathered already. */
@@ -49,6 +49,7 @@ export function judgeHead(
   upgraded: boolean,
   scheme: 'http' | 'https',
   limits: HeadLimits,
+  memo: FieldsMemo | null,
 ): RequestHead | Refusal {
   const modern = minor === 1;
   if (FOREIGN.has(method)) return refusal('BAD_REQUEST', `${method} is not a method of HTTP`);
@@ -80,5 +81,6 @@ export function judgeHead(
     protocol: upgraded ? 'websocket' : '',
     bodyLength,
     expectsContinue: expects && bodyLength !== 0,
+    memo,
   };
 }

@@ -27,7 +27,7 @@ const SANE_ID = /^[\w.:+/=@-]{1,128}$/;
 
 export class RequestHygiene {
   readonly #via: string;
-  readonly #idField: string;
+  readonly idField: string;
   readonly #idFieldLower: string;
   readonly #forwarding: Forwarding;
   readonly #kinds: FieldKinds;
@@ -35,7 +35,7 @@ export class RequestHygiene {
 
   constructor(config: HygieneConfig, ids: IdSource) {
     this.#via = config.via;
-    this.#idField = config.request_id;
+    this.idField = config.request_id;
     this.#idFieldLower = config.request_id.toLowerCase();
     this.#forwarding = new Forwarding(config.forwarded, config.trusted_proxies);
     this.#kinds = new FieldKinds(config.request_id);
@@ -111,7 +111,7 @@ export class RequestHygiene {
     if (trailers) out.push('TE', 'trailers');
     pushLength(out, head, lengthSaid);
     const entry = viaEntry(head.version, this.#via);
-    out.push('Via', via === '' ? entry : `${via}, ${entry}`, this.#idField, caller.requestId);
+    out.push('Via', via === '' ? entry : `${via}, ${entry}`, this.idField, caller.requestId);
     this.#forwarding.write(out, head, connection, caller, host);
     if (carrier?.by === 'header') removeField(out, carrier.name);
     if (route.requestEdits !== null) applyEdits(out, route.requestEdits);

@@ -56,7 +56,7 @@ export class Http1Request implements Outgoing {
       this.#ownKey = keyed.ownKey;
       extra = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
     } else if (this.#chunked) extra += 'Transfer-Encoding: chunked\r\n';
-    this.#head = requestHead(this.method, head.target, fields, extra);
+    this.#head = requestHead(this.method, head.target, fields, extra, this.upgrade ? null : head.known);
   }
 
   /** False when it is not a request that HTTP/1.1 can carry. */

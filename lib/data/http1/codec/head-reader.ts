@@ -2,6 +2,7 @@
 // octet, is not read again.
 
 import type { Fields } from '../../../core/fields.ts';
+import type { FieldsMemo } from '../../ports.ts';
 import { Framing } from './framing.ts';
 import { HeadScanner, type Kind, type ScanLimits, type Scanned } from './scan.ts';
 
@@ -9,6 +10,8 @@ import { HeadScanner, type Kind, type ScanLimits, type Scanned } from './scan.ts
 export interface Block {
   readonly fields: Fields;
   readonly framing: Framing;
+  /** Null until the section has come again. */
+  memo: FieldsMemo | null;
 }
 
 /** What a first line may have beside its target and fields: method, version, blanks. */
@@ -94,7 +97,9 @@ export class HeadReader {
     const line = scanner.scan(octets, end, true);
     if (line === 'bad') return line;
     if (scanner.atFields && this.#isKnown(octets, scanner.position, end)) {
-      this.block = this.#knownBlock;
+      const block = this.#knownBlock!;
+      block.memo ??= { made: null };
+      this.block = block;
       scanner.position += this.#knownLength;
       this.#lastLength = this.#knownLength;
       return 'done';
@@ -127,7 +132,7 @@ export class HeadReader {
     // Some parsers trim spaces only: a coding with a tab beside it is chunked for one and unknown to the other.
     if (framing.codings > 0 && /\ntransfer-encoding:(?: *\t|[^\r]*\t *\r)/i.test(`\n${text}`))
       framing.coding = 'chunked with a tab beside it';
-    const block = { fields, framing };
+    const block: Block = { fields, framing, memo: null };
     this.block = block;
     const length = position - start;
     // Kept when it has the length of the one before: then it may well be the same again.

@@ -119,7 +119,7 @@ export class RequestReader {
     const line = heads.text(scanner.methodStart, scanner.targetEnd);
     const methodLength = scanner.methodEnd - scanner.methodStart;
     const method = line.slice(0, methodLength);
-    const { fields, framing } = heads.block!;
+    const { fields, framing, memo } = heads.block!;
     const upgraded = framing.protocols === 'websocket' && asksForUpgrade(method, scanner.minor, framing);
     const target = line.slice(methodLength + 1);
     const head = judgeHead(
@@ -131,6 +131,7 @@ export class RequestReader {
       upgraded,
       this.#scheme,
       this.#limits,
+      memo,
     );
     if (isRefusal(head)) {
       this.method = method;

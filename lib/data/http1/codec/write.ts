@@ -2,6 +2,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import { type Fields, nameIs } from '../../../core/fields.ts';
+import type { KnownFields } from '../../ports.ts';
 import { TARGET, TOKEN } from './bytes.ts';
 
 /** Also whatever Latin-1 cannot hold: cut to a byte, U+010A would be a line feed. */
@@ -11,9 +12,9 @@ const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
 export const COALESCE_BYTES = 16 * 1024;
 
 /** Lines of the fields, each with its CRLF; null when one cannot be sent. Connection and Transfer-Encoding are the writer's alone. */
-function fieldLines(fields: Fields): string | null {
+function fieldLines(fields: Fields, from = 0): string | null {
   let lines = '';
-  for (let i = 0; i + 1 < fields.length; i += 2) {
+  for (let i = from; i + 1 < fields.length; i += 2) {
     const name = fields[i]!;
     const value = fields[i + 1]!;
     if (!isName(name) || UNSENDABLE.test(value)) return null;
@@ -23,11 +24,19 @@ function fieldLines(fields: Fields): string | null {
   return lines;
 }
 
-/** `extra` are whole lines. Null when the request cannot be sent. */
-export function requestHead(method: string, target: string, fields: Fields, extra: string): string | null {
-  const lines = fieldLines(fields);
-  if (lines === null || !isName(method) || !isTarget(target)) return null;
-  return `${method} ${target} HTTP/1.1\r\n${lines}${extra}\r\n`;
+/** `extra` are whole lines; `known` is what the fields begin with. Null when the request cannot be sent. */
+export function requestHead(
+  method: string,
+  target: string,
+  fields: Fields,
+  extra: string,
+  known: KnownFields | null = null,
+): string | null {
+  if (known !== null) known.lines ??= fieldLines(known.fields);
+  const before = known === null ? '' : known.lines;
+  const lines = fieldLines(fields, known === null ? 0 : known.fields.length);
+  if (before === null || lines === null || !isName(method) || !isTarget(target)) return null;
+  return `${method} ${target} HTTP/1.1\r\n${before}${lines}${extra}\r\n`;
 }
 
 /** `extra` are whole lines. Null when the answer cannot be sent. */
