@@ -24,7 +24,7 @@ const { values } = parseArgs({
 });
 const seconds = Number(values.seconds ?? (values.short ? 1 : 3));
 const rounds = Number(values.rounds ?? (values.short ? 3 : 7));
-const idleConnections = values.short ? 500 : 2000;
+const idleConnections = 500;
 const proxies = values.proxies.split(',');
 const wanted = (figure: string): boolean =>
   values.only === '' || values.only.split(',').some(text => figure.includes(text));
