@@ -102,6 +102,10 @@ function obey(order: Order, report: (report: Report) => void): void {
       });
     case 'end-tunnels':
       return plane.tunnels.endSlots(order.endings);
+    case 'move-tunnels':
+      return plane.tunnels.move(order.moves);
+    case 'watch-tunnels':
+      return plane.tunnels.watch(order.everyMs, activity => report({ kind: 'tunnel-activity', activity }));
     case 'end-connection':
       return void plane.tunnels.end(order.id);
     case 'reopen-logs':
@@ -115,6 +119,9 @@ function connect(control: MessagePort): void {
   const report = (message: Report): void => control.postMessage(message);
   control.on('message', (order: Order) => obey(order, report));
   spans.connect(report);
+  // A control plane that begins anew has not asked to watch.
+  plane.tunnels.watch(0, () => {});
+  plane.tunnels.onMoved(moves => report({ kind: 'tunnels-moved', moves }));
 }
 
 const departure = new Departure(plane, listeners, clock, cut => {

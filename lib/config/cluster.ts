@@ -307,6 +307,35 @@ const Migration = z
   })
   .refine(({ over, under }) => under < over, { error: 'expected under to be less than over' });
 
+export const MIGRATE_MODES = ['off', 'reconnect', 'transparent', 'sdk'] as const;
+export type MigrateMode = (typeof MIGRATE_MODES)[number];
+
+export const migrate = z
+  .enum(MIGRATE_MODES)
+  .default('off')
+  .describe(
+    'off: a WebSocket stays with its backend until that drains. reconnect: its client is told to come again (1012). transparent: the client keeps its connection, a fresh one to another backend takes over. sdk: as transparent',
+  );
+
+const WebSockets = z.strictObject({
+  migrate,
+  mode: z
+    .enum(['overlap', 'strict'])
+    .default('overlap')
+    .describe('strict: the old backend has closed before the new one is asked'),
+  timeout: duration('5s', '10ms').describe(
+    'For another backend to accept, and for a message of the client to end; after it the connection stays where it is',
+  ),
+  hold: z
+    .strictObject({
+      time: duration('2s', '10ms').describe(
+        'A client waits this long for the old backend to close; then that is cut, or the connection ends',
+      ),
+      bytes: size('256KiB').describe('What a client that waits may send meanwhile; more is not read'),
+    })
+    .prefault({}),
+});
+
 /** What `config/clusters/NAME.yaml` holds. */
 export const Cluster = z
   .strictObject({
@@ -329,6 +358,7 @@ export const Cluster = z
     overload: Overload.prefault({}),
     timeouts: Timeouts.prefault({}),
     retry: Retry.prefault({}),
+    websocket: WebSockets.prefault({}),
     drain: z
       .strictObject({
         deadline: duration('10m').describe('After this what is left is ended'),

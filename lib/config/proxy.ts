@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { PRIORITIES } from '../core/priority.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, migrate } from './cluster.ts';
 import {
   address,
   cidr,
@@ -170,7 +170,12 @@ export const Route = z
     priority,
     timeout: optionalDuration().describe('The whole exchange, retries included; none when left out'),
     encoded_slash: z.enum(['refuse', 'keep']).default('refuse').describe('%2F, %5C in a path'),
-    websocket: z.boolean().default(true),
+    websocket: z
+      .union([z.boolean(), z.strictObject({ migrate })], {
+        error: 'expected true, false, or a map with migrate',
+      })
+      .default(true)
+      .describe('migrate: instead of the cluster’s'),
   })
   .refine(...exactlyOne('cluster', 'split', 'redirect', 'respond'));
 

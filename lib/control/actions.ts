@@ -3,7 +3,7 @@
 import type { Clock } from '../core/clock.ts';
 import { LeasewayError } from '../core/errors.ts';
 import type { Explained } from '../orders/explained.ts';
-import type { ControlNotice } from '../orders/messages.ts';
+import type { ControlNotice, TunnelMoved } from '../orders/messages.ts';
 import type { ControlBoard, WorkerCounter } from '../scoreboard/ports.ts';
 import { renderMetrics } from './admin/metrics.ts';
 import type {
@@ -159,6 +159,12 @@ export class Actions implements ControlActions {
     const row = Number(id.slice(0, id.indexOf('-')));
     if (!this.#parts.links.rows.includes(row)) throw new LeasewayError('NOT_FOUND', `no connection ${id}`);
     this.#parts.links.broadcast({ kind: 'end-connection', id });
+  }
+
+  moveConnection(id: string, to: string | null): Promise<TunnelMoved> {
+    const moved = this.#parts.links.move({ id, to, reason: 'an operator asked for it' });
+    if (moved === undefined) throw new LeasewayError('NOT_FOUND', `no connection ${id}`);
+    return moved;
   }
 
   metrics(): string {

@@ -17,6 +17,8 @@ import type { Snapshot } from '../orders/snapshot.ts';
 
 /** A worker that hangs must not hang the answer to an operator. */
 const ANSWER_WITHIN_MS = 2_000;
+/** A move may wait for a backend to answer and for two to finish: what their settings allow at most ends before this. */
+const MOVED_WITHIN_MS = 30_000;
 
 export interface ConnectionList {
   readonly total: number;
@@ -51,6 +53,8 @@ export class WorkerLinks {
     number,
     { readonly row: number; readonly done: (explained: Explained | null | undefined) => void }
   >();
+  /** By id of the connection: who waits to hear how its move ended. */
+  readonly #moves = new Map<string, { readonly row: number; tell(moved: TunnelMoved): void }>();
   #nextQuestion = 1;
   #watchEveryMs = 0;
   #snapshot: Snapshot | null = null;
@@ -91,6 +95,8 @@ export class WorkerLinks {
     this.#events.gone?.(row);
     for (const question of this.#questions.values()) this.#answered(question, row);
     for (const asked of this.#explaining.values()) if (asked.row === row) asked.done(undefined);
+    for (const [id, waiting] of this.#moves)
+      if (waiting.row === row) waiting.tell(lostMove(id, 'its worker is gone'));
   }
 
   publish(snapshot: Snapshot): void {
@@ -108,7 +114,7 @@ export class WorkerLinks {
     if (endings.length === 0 && !this.#ending) return;
     this.#ending = endings.length > 0;
     const workers = Math.max(1, this.#ports.size);
-    const shares = endings.map(({ slots, perSecond }) => ({ slots, perSecond: perSecond / workers }));
+    const shares = endings.map(ending => ({ ...ending, perSecond: ending.perSecond / workers }));
     this.broadcast({ kind: 'end-tunnels', endings: shares });
   }
 
@@ -157,6 +163,26 @@ export class WorkerLinks {
     this.#send(row, { kind: 'move-tunnels', moves });
   }
 
+  /** Orders a move and resolves with how it ended; undefined when no worker has such a connection. */
+  move(order: TunnelMove): Promise<TunnelMoved> | undefined {
+    const { id } = order;
+    const row = Number(id.slice(0, id.indexOf('-')));
+    if (!this.#ports.has(row)) return undefined;
+    if (this.#moves.has(id)) return Promise.resolve(lostMove(id, 'it is being moved already'));
+    return new Promise(resolve => {
+      const tell = (moved: TunnelMoved): void => {
+        timer[Symbol.dispose]();
+        this.#moves.delete(id);
+        resolve(moved);
+      };
+      const timer = this.#clock.after(MOVED_WITHIN_MS, () =>
+        tell(lostMove(id, 'its worker has not said how it ended')),
+      );
+      this.#moves.set(id, { row, tell });
+      this.#send(row, { kind: 'move-tunnels', moves: [order] });
+    });
+  }
+
   #send(row: number, order: Order): void {
     this.#ports.get(row)?.postMessage(order);
   }
@@ -166,10 +192,12 @@ export class WorkerLinks {
     else if (report.kind === 'spans') {
       this.#events.spans(report.spans, report.dropped);
       port.postMessage({ kind: 'ack', upTo: report.sequence } satisfies Order);
-    } else if (report.kind === 'tunnel-activity') this.#events.activity?.(row, report.activity);
-    else if (report.kind === 'tunnels-moved') this.#events.moved?.(row, report.moves);
-    else if (report.kind === 'explained') this.#explaining.get(report.requestId)?.done(report.explained);
-    else {
+    } else if (report.kind === 'explained') this.#explaining.get(report.requestId)?.done(report.explained);
+    else if (report.kind === 'tunnel-activity') this.#events.activity?.(row, report.activity);
+    else if (report.kind === 'tunnels-moved') {
+      for (const moved of report.moves) this.#moves.get(moved.id)?.tell(moved);
+      this.#events.moved?.(row, report.moves);
+    } else {
       const question = this.#questions.get(report.requestId);
       if (question === undefined) return;
       question.items.push(...report.items);
@@ -182,3 +210,7 @@ export class WorkerLinks {
     if (question.waiting.delete(row) && question.waiting.size === 0) question.done();
   }
 }
+
+const lostMove = (id: string, reason: string): TunnelMoved => ({
+  ...{ id, from: '', to: '', result: 'failed', holdMs: 0, reason },
+});

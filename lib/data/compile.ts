@@ -54,6 +54,11 @@ export class Compiled {
     );
   }
 
+  /** Signs what is new. */
+  get leaseKey(): LeaseKey {
+    return this.#leaseKeys[0]!;
+  }
+
   /** Place of the route's counters on the scoreboard. */
   routeSlot(route: CompiledRoute): number {
     return this.#routeSlots[route.index] ?? 0;

@@ -124,8 +124,6 @@ export interface Incoming {
   closeAfter(): void;
   /** Accepts the WebSocket: 101 or 200 with these fields; from then on the bytes are the caller's. Only when head.protocol is set. */
   tunnel(fields: Fields): { readonly socket: Duplex; readonly rest: Uint8Array };
-  /** HTTP/1.1 only: the untouched socket for an adapter that answers the upgrade itself (http-proxy); null elsewhere. */
-  rawUpgrade(): { readonly socket: Duplex; readonly rest: Uint8Array } | null;
 }
 
 export interface RequestSink {

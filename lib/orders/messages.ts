@@ -18,15 +18,19 @@ export interface ConnectionReport {
   readonly backend: string;
   readonly slot: number;
   readonly ageMs: number;
+  /** It can go to another backend now, with its client connected. */
+  readonly movable: boolean;
   /** From the client and to the client. */
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
 
-/** Tunnels of these slots end, `perSecond` a second. */
+/** Tunnels of these slots leave them, `perSecond` a second: those that can be moved are, the others end. */
 export interface TunnelEnding {
   readonly slots: readonly number[];
   readonly perSecond: number;
+  /** Only those that can be moved leave; the others still have time. */
+  readonly movableOnly?: boolean;
 }
 
 export interface TunnelMove {

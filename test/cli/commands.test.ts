@@ -232,6 +232,7 @@ t.test('connections are listed, filtered and counted', async t => {
     cluster: 'web',
     backend: n === 3 ? 'web-2' : 'web-1',
     slot: 0,
+    movable: true,
     ageMs: 92_000,
     bytesIn: 500,
     bytesOut: 1_536,
@@ -242,6 +243,23 @@ t.test('connections are listed, filtered and counted', async t => {
     /0-1 {2}websocket {2}10\.0\.0\.1 {2}web\/web-1 {2}1m32s {2}500 B {2}1\.5 KiB {2}all\nand 1 more/,
   );
   t.match(JSON.parse((await cli(['connections', '--backend', 'web-2', '--json'])).out), { total: 1 });
+});
+
+t.test('a connection is moved, and how that ended is told', async t => {
+  const { cli, control } = await running(t);
+  const { code, out } = await cli(['connections', 'move', '0-7', '--to', 'web/web-2']);
+  t.equal(code, EXIT.ok);
+  t.equal(out, '0-7 moved from web-1 to web-2; its client waited 1.3 ms\n');
+  control.moved_ = { result: 'unclean' };
+  t.match((await cli(['connections', 'move', '0-7'])).out, /but web-1 did not close in order/);
+  control.moved_ = { result: 'ended' };
+  t.match((await cli(['connections', 'move', '0-7'])).out, /told to come again \(1012\)/);
+  control.moved_ = { result: 'failed', reason: 'it is on a route whose connections stay, or is closing' };
+  const failed = await cli(['connections', 'move', '0-7', '--json']);
+  t.equal(failed.code, EXIT.failed);
+  t.match(failed.err, /0-7 was not moved: it is on a route whose connections stay/);
+  t.equal(JSON.parse(failed.out).result, 'failed');
+  t.same(control.calls.slice(0, 2), ['move 0-7 to web-2', 'move 0-7 to null']);
 });
 
 t.test('the token is found by itself where the running leaseway keeps it', async t => {

@@ -4,7 +4,14 @@ import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import { WorkerLinks } from '../../lib/control/worker-links.ts';
-import type { ConnectionReport, Order, Report, SpanRecord } from '../../lib/orders/messages.ts';
+import type {
+  ConnectionReport,
+  Order,
+  Report,
+  SpanRecord,
+  TunnelActivity,
+  TunnelMoved,
+} from '../../lib/orders/messages.ts';
 import type { Snapshot } from '../../lib/orders/snapshot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
@@ -124,3 +131,30 @@ t.test(
     t.equal(await links.explain(1, question), undefined, 'nobody there');
   },
 );
+
+t.test('a move is ordered of the worker that has the connection, and answered when it is over', async t => {
+  const moved: TunnelMoved[] = [];
+  const batches: TunnelActivity[] = [];
+  const clock = new FakeClock();
+  const links = new WorkerLinks(clock, {
+    spans() {},
+    moved: (_row, moves) => void moved.push(...moves),
+    activity: (_row, activity) => void batches.push(activity),
+  });
+  links.watchTunnels(500);
+  const line = join(t, links, 1);
+  t.match(await line.next('watch-tunnels'), { everyMs: 500 });
+  const order = { id: '1-7', to: 'b2', reason: 'test' };
+  t.equal(links.move({ ...order, id: '0-7' }), undefined, 'no such worker');
+  const answer = links.move(order);
+  t.match(await links.move(order), { result: 'failed', reason: 'it is being moved already' });
+  t.match(await line.next('move-tunnels'), { moves: [order] });
+  const result = { ...order, from: 'b1', result: 'moved', holdMs: 1 } as const;
+  say(line, { kind: 'tunnels-moved', moves: [result, { ...result, id: '1-8' }] });
+  t.same(await answer, result);
+  t.equal(moved.length, 2, 'those that nobody asked for are heard of too');
+  const lost = links.move(order);
+  links.remove(1);
+  t.match(await lost, { result: 'failed', reason: 'its worker is gone' });
+  t.equal(clock.pending, 0);
+});

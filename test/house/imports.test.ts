@@ -33,7 +33,6 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
 const ONLY: readonly (readonly [RegExp, RegExp])[] = [
   [/^@opentelemetry\//, /^telemetry\//],
   [/^undici$/, /^(data\/upstream|control|cli)\//],
-  [/^http-proxy$/, /^data\/websocket\//],
   [/^zod$/, /^(config|control|sim\/(scenario|sessions))\//],
   [/^yaml$/, /^(config|control\/backend)\//],
   [/^commander$/, /^cli\//],

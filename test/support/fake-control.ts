@@ -28,7 +28,7 @@ import type {
 } from '../../lib/control/session/ports.ts';
 import { LeasewayError } from '../../lib/core/errors.ts';
 import type { Explained } from '../../lib/orders/explained.ts';
-import type { ConnectionReport } from '../../lib/orders/messages.ts';
+import type { ConnectionReport, TunnelMoved } from '../../lib/orders/messages.ts';
 import { WORKER_COUNTERS, WORKER_GAUGES, type WorkerCounter } from '../../lib/scoreboard/ports.ts';
 
 const noCounters = (): Record<WorkerCounter, number> =>
@@ -152,6 +152,20 @@ export class FakeControl implements ControlActions {
     this.calls.push(`explain ${filter.cluster} ${filter.key} ${filter.worker}`);
     if (this.explained_ === null) throw new LeasewayError('NOT_FOUND', `no cluster ${filter.cluster}`);
     return this.explained_;
+  }
+
+  moved_: Partial<TunnelMoved> = {};
+
+  async moveConnection(id: string, to: string | null): Promise<TunnelMoved> {
+    this.calls.push(`move ${id} to ${to}`);
+    const moved = {
+      from: 'web-1',
+      to: to ?? 'web-2',
+      result: 'moved',
+      holdMs: 1.25,
+      reason: 'asked',
+    } as const;
+    return { id, ...moved, ...this.moved_ };
   }
 
   endConnection(id: string): void {

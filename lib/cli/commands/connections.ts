@@ -6,6 +6,7 @@ import { type AdminOptions, adminClient, withAdminOptions } from '../admin-optio
 import { shortBytes, shortDuration } from '../figures.ts';
 import { jsonText } from '../json.ts';
 import type { CommandContext } from '../main.ts';
+import { addMove } from '../move-connection.ts';
 import { type Filter, filterQuery, limit } from '../session-filter.ts';
 import { table } from '../table.ts';
 
@@ -27,8 +28,9 @@ const COLUMNS = [
   { title: 'ROUTE' },
 ];
 
-export const addConnections = (program: Command, { io }: CommandContext): Command =>
-  withAdminOptions(
+export const addConnections = (program: Command, context: CommandContext): Command => {
+  const { io } = context;
+  const connections = withAdminOptions(
     program
       .command('connections')
       .description('list live tunnels and long requests')
@@ -55,3 +57,6 @@ export const addConnections = (program: Command, { io }: CommandContext): Comman
     if (value.total > rows.length)
       io.out.write(`and ${value.total - rows.length} more: --limit shows them\n`);
   });
+  addMove(connections, context);
+  return connections;
+};

@@ -2,7 +2,7 @@
 
 import type { BackendConfig } from '../../config/cluster.ts';
 import type { Explained, ExplainQuestion } from '../../orders/explained.ts';
-import type { ConnectionReport } from '../../orders/messages.ts';
+import type { ConnectionReport, TunnelMoved } from '../../orders/messages.ts';
 import type { WorkerCounter } from '../../scoreboard/ports.ts';
 import type { BackendRegistry, BackendStatus } from '../backend/ports.ts';
 import type { SignalReport, SourceReport } from '../signals/board.ts';
@@ -73,6 +73,8 @@ export interface ControlActions {
   endConnection(id: string): void;
   /** Throws NOT_FOUND for a cluster or worker that is not there, UNREACHABLE when the worker is silent. */
   explain(filter: ExplainFilter): Promise<Explained>;
+  /** Resolves with how it ended; throws NOT_FOUND when no worker can have it. With null it goes to any other backend. */
+  moveConnection(id: string, to: string | null): Promise<TunnelMoved>;
   /** OpenMetrics/Prometheus text. */
   metrics(): string;
   readonly backends: Pick<BackendRegistry, 'drain' | 'undrain' | 'maintenance' | 'setWeight' | 'remove'> & {

@@ -5,7 +5,7 @@ import { BackendList } from '../../config/cluster.ts';
 import { ERRORS, type ErrorCode } from '../../core/errors.ts';
 import { SIGNAL_NAMES } from '../../core/signal-kinds.ts';
 import type { Explained } from '../../orders/explained.ts';
-import type { ConnectionReport } from '../../orders/messages.ts';
+import type { ConnectionReport, TunnelMoved } from '../../orders/messages.ts';
 import { WORKER_COUNTERS, WORKER_GAUGES } from '../../scoreboard/ports.ts';
 import type { BackendReport, StatusReport } from './ports.ts';
 
@@ -103,6 +103,7 @@ const Connection = z.object({
   backend: z.string(),
   slot: z.int(),
   ageMs: z.number(),
+  movable: z.boolean().describe('It can go to another backend now, with its client connected'),
   bytesIn: count.describe('From the client'),
   bytesOut: count.describe('To the client'),
 }) satisfies z.ZodType<ConnectionReport>;
@@ -159,6 +160,18 @@ export const ExplainedView = z.object({
   controlAgeMs: z.number().nullable(),
   backends: z.array(ExplainedBackendView),
 }) satisfies z.ZodType<Explained>;
+export const Moved = z.object({
+  id: z.string(),
+  from: z.string().describe('Backend it was at'),
+  to: z.string().describe('Backend it is at now, or was to be'),
+  result: z
+    .enum(['moved', 'unclean', 'ended', 'failed'])
+    .describe(
+      'unclean: the old backend died, or was cut, without Close. ended: the client was told to come again, as its route wants. failed: it is where it was, or over',
+    ),
+  holdMs: z.number().describe('How long the client was held'),
+  reason: z.string(),
+}) satisfies z.ZodType<TunnelMoved>;
 
 export const BackendPage = z.object({ revision, items: z.array(Backend) });
 export const BackendView = z.object({ revision, backend: Backend });

@@ -202,6 +202,12 @@ export class Cluster implements Disposable {
     return this.#forecast.foreseen(id);
   }
 
+  /** Its WebSockets go to another backend with their clients connected. */
+  get switches(): boolean {
+    const { migrate } = this.#config.websocket;
+    return migrate === 'transparent' || migrate === 'sdk';
+  }
+
   /** Backends whose operators want their tunnels gone. */
   tunnelHolders(): readonly TunnelHolder[] {
     const wallMs = this.#hands.clock.wallMs();

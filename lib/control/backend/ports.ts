@@ -1,6 +1,7 @@
 // Backends as the control plane knows them: found by discovery, judged by checks, steered by operators.
 
 import type { BackendConfig, ClusterConfig } from '../../config/cluster.ts';
+import type { TunnelEnding } from '../../orders/messages.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
 import type { Doubt } from '../../plan/load/doubt.ts';
 import type { Decision } from '../../scoreboard/ports.ts';
@@ -79,10 +80,10 @@ export interface BackendRegistry extends AsyncDisposable {
   /** Much more often than `tick`, and cheap: what to publish since a backend stands still or does no more; null mostly. */
   heedStalls(): ReadonlyMap<number, Decision> | null;
   /**
-   * Tunnels to end now, because a drain nears its deadline or a backend is gone or in maintenance. `perSecond` is over all
-   * workers. Each ending is named again at every call while it holds; one that is missing is over or was taken back.
+   * Tunnels to end now, because a drain nears its deadline or a backend is gone or in maintenance; and, `movableOnly`, those to
+   * be moved because a drain has begun. `perSecond` is over all workers. Each ending is named again at every call while it holds; one that is missing is over or was taken back.
    */
-  tunnelsToEnd(): readonly { readonly slots: readonly number[]; readonly perSecond: number }[];
+  tunnelsToEnd(): readonly TunnelEnding[];
   status(): readonly BackendStatus[];
   /** The backends of a cluster as of the last tick, for who plans its sessions; none of a cluster that is not there. */
   seats(cluster: string): readonly Seat[];

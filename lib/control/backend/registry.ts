@@ -207,6 +207,7 @@ class Registry implements BackendRegistry {
     const { board, clock } = this.#settings;
     const gone = this.#ledger.slots.held().filter(slot => slot.retired);
     const endings: TunnelEnding[] = [];
+    const moving: TunnelEnding[] = [];
     for (const [name, pace] of this.#paces) {
       const left = gone.filter(slot => slot.owner.startsWith(`${name}/`));
       const cluster = this.#clusters.get(name);
@@ -218,9 +219,14 @@ class Registry implements BackendRegistry {
       if (cluster !== undefined) holders.push(...cluster.tunnelHolders());
       const ending = tunnelsDue(holders, this.#ending, clock.wallMs(), pace);
       if (ending !== undefined) endings.push(ending);
+      // Those that can be moved need not wait for the deadline.
+      if (cluster?.switches !== true) continue;
+      const early = holders.filter(({ slot, tunnels }) => tunnels > 0 && !ending?.slots.includes(slot));
+      if (early.length > 0)
+        moving.push({ slots: early.map(({ slot }) => slot), perSecond: pace, movableOnly: true });
     }
     this.#ending = new Set(endings.flatMap(ending => ending.slots));
-    return endings;
+    return [...endings, ...moving];
   }
 
   status(): ReturnType<BackendRegistry['status']> {

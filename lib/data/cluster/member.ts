@@ -9,7 +9,6 @@ import type { Limiter } from '../../plan/overload/limiter.ts';
 import type { Descriptors } from '../descriptors.ts';
 import type { Upstream } from '../ports.ts';
 import { createUpstream, upstreamKey } from '../upstream/create.ts';
-import { HttpProxyTunnels } from '../websocket/http-proxy-tunnels.ts';
 import type { OrcaIntake } from './orca-intake.ts';
 import type { Seat } from './seat.ts';
 
@@ -44,7 +43,6 @@ export class Member {
   readonly #cluster: ClusterEntry;
   readonly #tools: MemberTools;
   #upstream: Upstream | null = null;
-  #tunnels: HttpProxyTunnels | null = null;
 
   constructor(cluster: ClusterEntry, entry: BackendEntry, tools: MemberTools) {
     const url = new URL(entry.url);
@@ -80,15 +78,8 @@ export class Member {
     return this.#cluster.config.protocol === 'h2' ? '2' : '1.1';
   }
 
-  /** Carries WebSockets to an HTTP/1.1 backend; null where another way is needed. */
-  get tunnels(): HttpProxyTunnels | null {
-    if (this.#cluster.config.protocol !== 'http1') return null;
-    this.#tunnels ??= new HttpProxyTunnels(this.#cluster, this.#entry, this.#tools);
-    return this.#tunnels;
-  }
-
   get connections(): number {
-    return (this.#upstream?.connections ?? 0) + (this.#tunnels?.connections ?? 0);
+    return this.#upstream?.connections ?? 0;
   }
 
   /** What is under way ends in its own time. */

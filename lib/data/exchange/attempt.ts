@@ -94,16 +94,6 @@ export class Attempt implements AnswerSink {
     if (head.bodyLength === 0) this.#asked(this.#startedMs);
   }
 
-  /** Somebody else carries the answer, which has begun: the account is closed with it. */
-  answeredElsewhere(head: AnswerHead): void {
-    const { status } = head;
-    this.status = status;
-    this.#headMs = this.#clock.monotonicMs();
-    this.#answered();
-    this.member.orca?.heard(this.member, head.fields);
-    this.#settle(outcomeOf(status), '');
-  }
-
   write(chunk: Uint8Array): boolean {
     this.#bytesIn += chunk.length;
     return this.#outgoing?.write(chunk) ?? true;

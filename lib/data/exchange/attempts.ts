@@ -12,13 +12,12 @@ import { Phase, type Phases } from './phases.ts';
 import { Placement, type PlacementOwner, type PlacementWishes } from './placement.ts';
 import type { Plane } from './plane.ts';
 import type { Outbound } from './prepare.ts';
-import { ProxiedTunnel, type ProxiedTunnelOwner } from './proxied-tunnel.ts';
 import { avoidsBackend, isUnprocessed, mayRetry } from './retry.ts';
 import type { Session } from './session.ts';
 import { Upload } from './upload.ts';
 
 /** The exchange, as its attempts know it. */
-export interface AttemptsOwner extends AttemptOwner, ProxiedTunnelOwner {
+export interface AttemptsOwner extends AttemptOwner {
   readonly incoming: Incoming;
   readonly account: Account;
   readonly trace: TraceContext;
@@ -69,6 +68,10 @@ export class Attempts implements PlacementOwner {
     return this.#placement.explanation;
   }
 
+  get outbound(): Outbound {
+    return this.#outbound;
+  }
+
   /** Where the last one went. */
   get member(): Member {
     return this.#attempt!.member;
@@ -84,19 +87,13 @@ export class Attempts implements PlacementOwner {
 
   placed(member: Member): void {
     const plane = this.#plane;
-    const { account, phases, incoming } = this.#owner;
+    const { account, phases } = this.#owner;
     this.#made += 1;
     account.placed(member);
     const attempt = new Attempt(this.#owner, plane.ledger, member, this.#made, account.nowMs(), plane.clock);
     this.#attempt = attempt;
     phases.enter(this.#headTimeoutMs(), Phase.head);
-    const head = this.#upstreamHead(member, attempt);
-    const tunnels = head.protocol === '' || incoming.head.version === '2' ? null : member.tunnels;
-    if (tunnels !== null) {
-      const carried = new ProxiedTunnel(plane, this.#owner, attempt, { member, account });
-      return carried.open(tunnels, incoming, head, this.#headTimeoutMs());
-    }
-    attempt.dispatch(head);
+    attempt.dispatch(this.#upstreamHead(member, attempt));
     if (attempt.open) this.#upload.sendTo(attempt);
     this.#placement.cluster.probe();
   }

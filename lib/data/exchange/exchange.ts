@@ -166,27 +166,20 @@ export class Exchange implements RequestSink, AttemptsOwner {
   }
 
   answerUpgraded(head: AnswerHead, socket: Duplex, rest: Uint8Array): void {
-    this.handedOver();
-    this.account.answered(head.status);
-    const facts = { member: this.#attempts!.member, account: this.account };
-    joinTunnel(this.#plane, this.incoming, facts, this.#answerFields(head), socket, rest, reason =>
-      this.tunnelOver(reason),
-    );
-  }
-
-  handedOver(): void {
+    // From here on the relay keeps time and talks to the client.
     this.#reply.handOver();
     this.phases.end();
-  }
-
-  tunnelAnswered(head: AnswerHead): Fields {
     this.account.answered(head.status);
-    return this.#answerFields(head);
-  }
-
-  tunnelOver(reason: Reason | null): void {
-    if (reason !== null) this.account.fail(reason);
-    this.finish();
+    const { member, outbound, session } = this.#attempts!;
+    const { account, trace } = this;
+    const facts = {
+      ...{ member, account, outbound, trace },
+      ...{ cluster: session.cluster, answer: head, key: session.key },
+    };
+    joinTunnel(this.#plane, this.incoming, facts, this.#answerFields(head), socket, rest, reason => {
+      if (reason !== null) account.fail(reason);
+      this.finish();
+    });
   }
 
   attemptFailed(attempt: Attempt, reason: Reason, sent: boolean): void {

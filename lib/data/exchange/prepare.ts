@@ -1,7 +1,9 @@
 // Head → where it goes and what is sent there, or why not: the decisions that need no backend.
 
+import type { MigrateMode } from '../../config/cluster.ts';
+import { SESSION_FIELD } from '../../core/cooperation.ts';
 import type { Fields, MutableFields } from '../../core/fields.ts';
-import { fieldValue } from '../../core/fields.ts';
+import { fieldValue, removeField } from '../../core/fields.ts';
 import { hash32 } from '../../core/hash.ts';
 import { removeParameter } from '../../plan/lease/query.ts';
 import type { Cluster } from '../cluster/cluster.ts';
@@ -55,7 +57,7 @@ export function refusal(plane: Plane, incoming: Incoming, { route, target, calle
       detail: 'an encoded slash or backslash in the path (encoded_slash: keep allows it)',
     };
   }
-  if (head.protocol !== '' && !config.websocket)
+  if (head.protocol !== '' && config.websocket === false)
     return { code: 'UPGRADE_REFUSED', detail: 'websocket: false on this route' };
   if (head.bodyLength > config.max_body)
     return { code: 'BODY_TOO_LARGE', detail: `${head.bodyLength} bytes announced` };
@@ -80,15 +82,15 @@ export function outbound(
   plane: Plane,
   incoming: Incoming,
   routed: Routed,
-  { carrier, orca }: Pick<Cluster, 'carrier' | 'orca'>,
+  cluster: Pick<Cluster, 'carrier' | 'orca' | 'config'>,
 ): Outbound | Reason {
   const { route, target, caller } = routed;
+  const { carrier, orca } = cluster;
   const { head, connection } = incoming;
   const path = rewritePath(route.rewrite, target.path);
   if (typeof path !== 'string') return path;
   // HTTP/1.0 without Host: a backend that needs one gets the address the client came to.
   const host = target.authority.text === '' ? connection.listener : target.authority.text;
-  const cluster = { carrier, orca };
   const hygiene = plane.compiled.requests;
   const known = ReusedFields.of(head, hygiene, route, cluster, host);
   let fields: MutableFields;
@@ -100,8 +102,25 @@ export function outbound(
     orca?.ask(fields);
     ReusedFields.keep(fields, hygiene.idField, head, hygiene, route, cluster, host);
   }
+  if (head.protocol !== '' && maySwitch(route, cluster)) offerToMove(fields, plane.ids.hex(8));
   const query = carrier?.by === 'query' ? removeParameter(target.query, carrier.name) : target.query;
   return { target: path + query, host: route.host ?? host, fields, known };
+}
+
+/** How a WebSocket on this route is moved, if at all. */
+export const migrateOf = ({ config }: CompiledRoute, cluster: Pick<Cluster, 'config'>): MigrateMode =>
+  typeof config.websocket === 'object' ? config.websocket.migrate : cluster.config.websocket.migrate;
+
+/** Its client's connection is kept when its backend changes. */
+export function maySwitch(route: CompiledRoute, cluster: Pick<Cluster, 'config'>): boolean {
+  const migrate = migrateOf(route, cluster);
+  return migrate === 'transparent' || migrate === 'sdk';
+}
+
+/** A backend may compress over the bounds of messages, and the next one would not know by what; and it is told whose session it has. */
+function offerToMove(fields: MutableFields, session: string): void {
+  removeField(fields, 'sec-websocket-extensions');
+  fields.push(SESSION_FIELD, session);
 }
 
 /** Until when the exchange must be over, in ms from now; 0 for no limit. */

@@ -1,18 +1,28 @@
-// An accepted WebSocket becomes a live tunnel: joined, listed, counted until it ends.
+// An accepted WebSocket becomes a live tunnel: joined, listed, counted until it ends, wherever it moves.
 
 import type { Duplex } from 'node:stream';
-import type { Fields } from '../../core/fields.ts';
+import { type Fields, hasField } from '../../core/fields.ts';
+import type { TraceContext } from '../../telemetry/emit.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { Member } from '../cluster/member.ts';
-import type { Incoming, Reason } from '../ports.ts';
-import type { LiveTunnel, TunnelEnd } from '../websocket/live-tunnel.ts';
-import { Tunnel } from '../websocket/tunnel.ts';
+import type { AnswerHead, Incoming, Reason } from '../ports.ts';
+import type { RelaySettings } from '../websocket/legs.ts';
+import type { TunnelEnd } from '../websocket/live-tunnel.ts';
+import { Relay } from '../websocket/relay.ts';
 import type { Account } from './account.ts';
+import { ClusterLegs, isCooperative } from './cluster-legs.ts';
 import type { Plane } from './plane.ts';
+import { maySwitch, migrateOf, type Outbound } from './prepare.ts';
 
-/** What the tunnel is known by, and where its bytes are entered. */
+/** What the tunnel is known by, where its bytes are entered, and what another backend would be asked. */
 export interface TunnelFacts {
   readonly member: Member;
   readonly account: Account;
+  readonly cluster: Cluster;
+  readonly outbound: Outbound;
+  readonly answer: AnswerHead;
+  readonly trace: TraceContext;
+  readonly key: number;
 }
 
 /** Accepts the client's side and joins it to the backend's; `over` hears once how it ended, null when it ended well. */
@@ -25,43 +35,56 @@ export function joinTunnel(
   rest: Uint8Array,
   over: (reason: Reason | null) => void,
 ): void {
+  const { clock, random, ledger, tunnels } = plane;
+  const { account, cluster, member } = facts;
   const idleMs = plane.compiled.config.limits.tunnel_idle;
-  const { clock, random } = plane;
-  const tunnel = new Tunnel(incoming.tunnel(fields), { socket, rest }, { idleMs, clock, random });
-  watchTunnel(plane, facts, tunnel, over);
-}
-
-/** Lists and counts a tunnel that is open, whoever carries it. */
-export function watchTunnel(
-  plane: Plane,
-  { member, account }: TunnelFacts,
-  tunnel: LiveTunnel,
-  over: (reason: Reason | null) => void,
-): void {
-  const { ledger, tunnels } = plane;
-  ledger.tunnel(member.slot, 1);
+  let at = member;
+  const moved = (to: Member): void => {
+    ledger.tunnel(at.slot, -1);
+    ledger.tunnel(to.slot, 1);
+    at = to;
+  };
+  const moves = movesOf(plane, facts, moved);
+  const relay = new Relay(incoming.tunnel(fields), { socket, rest }, { idleMs, clock, random, moves });
+  ledger.tunnel(at.slot, 1);
   ledger.add('tunnels', 1);
   // The handshake was the request; from here on it is a connection.
   account.count();
-  const { client, cluster } = account;
-  tunnels.add(tunnel, {
-    client,
+  tunnels.add(relay, {
+    client: account.client,
     route: account.route!.name,
-    cluster,
+    cluster: cluster.name,
     backend: member.id,
     slot: member.slot,
+    reconnects: migrateOf(account.route!, cluster) === 'reconnect',
   });
-  tunnel.onClose(end => {
-    ledger.tunnel(member.slot, -1);
+  relay.onClose(end => {
+    ledger.tunnel(at.slot, -1);
     ledger.add('tunnels', -1);
-    account.bytesIn = tunnel.bytesIn;
-    account.bytesOut = tunnel.bytesOut;
+    account.bytesIn = relay.bytesIn;
+    account.bytesOut = relay.bytesOut;
     over(reasonOf(end));
   });
 }
 
+/** Null where it stays with its backend. */
+function movesOf(plane: Plane, facts: TunnelFacts, moved: (to: Member) => void): RelaySettings | null {
+  const { account, cluster, answer } = facts;
+  // An extension that was agreed on with one backend has state there.
+  if (!maySwitch(account.route!, cluster) || hasField(answer.fields, 'sec-websocket-extensions')) return null;
+  const { mode, timeout, hold } = cluster.config.websocket;
+  return {
+    source: new ClusterLegs(plane, { ...facts, moved }),
+    mode,
+    cooperative: isCooperative(answer),
+    dialMs: timeout,
+    holdMs: hold.time,
+    holdBytes: hold.bytes,
+  };
+}
+
 /** How an open tunnel's end reads in the log. */
-export function reasonOf({ kind, detail }: TunnelEnd): Reason | null {
+function reasonOf({ kind, detail }: TunnelEnd): Reason | null {
   switch (kind) {
     case 'closed':
     case 'ended':

@@ -214,10 +214,6 @@ export class Http2Incoming implements Incoming {
     }) as typeof stream.write;
   }
 
-  rawUpgrade(): null {
-    return null;
-  }
-
   /** Answers before anybody above has heard of it. */
   refuse(refused: Refusal): void {
     this.#answered = true;

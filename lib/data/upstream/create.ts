@@ -21,7 +21,7 @@ export interface UpstreamTools {
 }
 
 /** Where and how a backend is reached. */
-export function endpointOf(cluster: ClusterEntry, backend: BackendEntry): Endpoint {
+function endpointOf(cluster: ClusterEntry, backend: BackendEntry): Endpoint {
   const url = new URL(backend.url);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const secure = url.protocol === 'https:';

@@ -1,35 +1,32 @@
-// The live tunnels of one worker: listed for operators, ended one after the other when their backend or this process leaves.
+// The live tunnels of one worker: listed for operators and planners, moved by order, moved or ended one after the other
+// when their backend or this process leaves.
 
-import type { Clock } from '../../core/clock.ts';
-import type { ConnectionReport, TunnelEnding } from '../../orders/messages.ts';
+import { type Clock, every } from '../../core/clock.ts';
+import type {
+  ConnectionReport,
+  TunnelActivity,
+  TunnelEnding,
+  TunnelMove,
+  TunnelMoved,
+} from '../../orders/messages.ts';
+import { Entry, type TunnelFacts } from './entry.ts';
 import type { LiveTunnel } from './live-tunnel.ts';
-
-/** What is known of a tunnel when it opens. */
-export interface TunnelFacts {
-  readonly client: string;
-  readonly route: string;
-  readonly cluster: string;
-  readonly backend: string;
-  readonly slot: number;
-}
-
-interface Entry {
-  readonly id: string;
-  readonly facts: TunnelFacts;
-  readonly tunnel: LiveTunnel;
-  readonly sinceMs: number;
-}
 
 /** Some backends' tunnels, or all, leaving at one pace; the credit is what the pace has allowed and not yet been used. */
 interface Leaving {
   readonly slots: readonly number[] | 'all';
   readonly perSecond: number;
+  readonly movableOnly: boolean;
   credit: number;
 }
 
 /** IANA's registry of RFC 6455 close codes: the service restarts, the client should come back after a random delay. */
 const SERVICE_RESTART = 1012;
 const TICK_MS = 100;
+/** Moves that end together are told together. */
+const TELL_AFTER_MS = 5;
+/** One that could not be moved is not tried again at once; when it has to leave, it ends instead. */
+const RETRY_MS = 1_000;
 
 export class TunnelRegistry {
   readonly #clock: Clock;
@@ -41,6 +38,10 @@ export class TunnelRegistry {
   #everyone: Leaving | null = null;
   #timer: Disposable | null = null;
   #next = 1;
+  #moved: TunnelMoved[] = [];
+  #telling: Disposable | null = null;
+  #onMoved: (moves: readonly TunnelMoved[]) => void = () => {};
+  #watch: Disposable | null = null;
 
   constructor(clock: Clock, row: number) {
     this.#clock = clock;
@@ -52,11 +53,19 @@ export class TunnelRegistry {
   }
 
   add(tunnel: LiveTunnel, facts: TunnelFacts): void {
-    const id = `${this.#row}-${this.#next++}`;
-    const entry: Entry = { id, facts, tunnel, sinceMs: this.#clock.monotonicMs() };
+    const sequence = this.#next++;
+    const id = `${this.#row}-${sequence}`;
+    const entry = new Entry(id, sequence, facts, tunnel, this.#clock.monotonicMs());
     this.#live.set(id, entry);
-    const staying = this.#staying.get(facts.slot) ?? new Set();
-    this.#staying.set(facts.slot, staying.add(entry));
+    this.#stay(entry);
+    tunnel.onMoved((move, slot) => {
+      const from = entry.backend;
+      entry.moving = false;
+      if (move.result === 'failed') entry.retryAtMs = this.#clock.monotonicMs() + RETRY_MS;
+      else this.#settle(entry, move.to, slot);
+      const { result, to, holdMs, why } = move;
+      this.#tell({ id, from, to, result, holdMs, reason: why });
+    });
     tunnel.onClose(() => {
       this.#live.delete(id);
       this.#unstay(entry);
@@ -65,11 +74,10 @@ export class TunnelRegistry {
 
   list(limit: number): ConnectionReport[] {
     const reports: ConnectionReport[] = [];
-    for (const { id, facts, tunnel, sinceMs } of this.#live.values()) {
+    const nowMs = this.#clock.monotonicMs();
+    for (const entry of this.#live.values()) {
       if (reports.length >= limit) break;
-      const ageMs = Math.round(this.#clock.monotonicMs() - sinceMs);
-      const { bytesIn, bytesOut } = tunnel;
-      reports.push({ id, protocol: 'websocket', ...facts, ageMs, bytesIn, bytesOut });
+      reports.push(entry.report(nowMs));
     }
     return reports;
   }
@@ -81,19 +89,69 @@ export class TunnelRegistry {
     return entry !== undefined;
   }
 
+  /** One listener: hears of moves, ordered or not. */
+  onMoved(listener: (moves: readonly TunnelMoved[]) => void): void {
+    this.#onMoved = listener;
+  }
+
+  move(moves: readonly TunnelMove[]): void {
+    for (const { id, to, reason } of moves) {
+      const entry = this.#live.get(id);
+      const fail = (why: string): void =>
+        this.#tell({
+          id,
+          from: entry?.backend ?? '',
+          to: to ?? '',
+          result: 'failed',
+          holdMs: 0,
+          reason: why,
+        });
+      if (entry === undefined) fail('there is no such connection');
+      else if (entry.facts.reconnects) {
+        this.#end(entry);
+        this.#tell({ id, from: entry.backend, to: to ?? '', result: 'ended', holdMs: 0, reason });
+      } else if (!this.#move(entry, to, reason)) fail(entry.whyNotMovable);
+    }
+  }
+
+  /** Calls `tell` so often with what every tunnel did since the time before; 0 ends it. */
+  watch(everyMs: number, tell: (activity: TunnelActivity) => void): void {
+    this.#watch?.[Symbol.dispose]();
+    this.#watch = everyMs === 0 ? null : every(this.#clock, everyMs, () => tell(this.activity()));
+  }
+
+  /** Since the last call. */
+  activity(): TunnelActivity {
+    const { size } = this.#live;
+    const nowMs = this.#clock.monotonicMs();
+    const activity = {
+      sequences: new Float64Array(size),
+      slots: new Int32Array(size),
+      bytes: new Float64Array(size),
+      messages: new Float64Array(size),
+      ageMs: new Float64Array(size),
+      movable: new Uint8Array(size),
+    };
+    let row = 0;
+    for (const entry of this.#live.values()) entry.write(activity, row++, nowMs);
+    return activity;
+  }
+
   /** Which backends' tunnels leave, at which pace: the whole truth each time, so that an undrain ends an ending. */
   endSlots(endings: readonly TunnelEnding[]): void {
     const before = this.#leaving;
-    this.#leaving = endings.map(({ slots, perSecond }) => {
-      const same = before.find(one => one.slots !== 'all' && one.slots.includes(slots[0]!));
-      return { slots, perSecond, credit: same?.credit ?? 0 };
+    this.#leaving = endings.map(({ slots, perSecond, movableOnly = false }) => {
+      const same = before.find(
+        one => one.slots !== 'all' && one.movableOnly === movableOnly && one.slots.includes(slots[0]!),
+      );
+      return { slots, perSecond, movableOnly, credit: same?.credit ?? 0 };
     });
     this.#wind();
   }
 
   /** Ends them all. */
   endAll(perSecond: number): void {
-    this.#everyone = { slots: 'all', perSecond, credit: 0 };
+    this.#everyone = { slots: 'all', perSecond, movableOnly: false, credit: 0 };
     this.#wind();
   }
 
@@ -122,12 +180,28 @@ export class TunnelRegistry {
     for (const slot of slots) {
       for (const entry of this.#staying.get(slot) ?? []) {
         if (group.credit < 1) return;
-        group.credit -= 1;
-        this.#end(entry);
+        if (this.#leave(entry, group)) group.credit -= 1;
       }
     }
     // A pace is not saved up for those that come later.
     group.credit = Math.min(group.credit, 1);
+  }
+
+  /** True when it does; one that is being moved already is waited for. */
+  #leave(entry: Entry, group: Leaving): boolean {
+    if (entry.moving) return false;
+    // Nowhere else keeps its client connected when this process is what leaves.
+    const fresh =
+      Number.isNaN(entry.retryAtMs) || (group.movableOnly && entry.retryAtMs <= this.#clock.monotonicMs());
+    if (group.slots !== 'all' && fresh && this.#move(entry, null, 'its backend leaves')) return true;
+    if (group.movableOnly) return false;
+    this.#end(entry);
+    return true;
+  }
+
+  #move(entry: Entry, to: string | null, why: string): boolean {
+    entry.moving = entry.tunnel.move(to, why);
+    return entry.moving;
   }
 
   #end(entry: Entry): void {
@@ -135,8 +209,30 @@ export class TunnelRegistry {
     entry.tunnel.end(SERVICE_RESTART);
   }
 
+  #settle(entry: Entry, backend: string, slot: number): void {
+    const stayed = this.#staying.get(entry.slot)?.has(entry) === true;
+    this.#unstay(entry);
+    entry.arrived(backend, slot);
+    if (stayed) this.#stay(entry);
+  }
+
+  #stay(entry: Entry): void {
+    const staying = this.#staying.get(entry.slot) ?? new Set();
+    this.#staying.set(entry.slot, staying.add(entry));
+  }
+
   #unstay(entry: Entry): void {
-    const staying = this.#staying.get(entry.facts.slot);
-    if (staying?.delete(entry) && staying.size === 0) this.#staying.delete(entry.facts.slot);
+    const staying = this.#staying.get(entry.slot);
+    if (staying?.delete(entry) && staying.size === 0) this.#staying.delete(entry.slot);
+  }
+
+  #tell(moved: TunnelMoved): void {
+    this.#moved.push(moved);
+    this.#telling ??= this.#clock.after(TELL_AFTER_MS, () => {
+      const moves = this.#moved;
+      this.#moved = [];
+      this.#telling = null;
+      this.#onMoved(moves);
+    });
   }
 }

@@ -80,6 +80,7 @@ t.test('connections are filtered and limited', async t => {
     cluster: n === '3' ? 'chat' : 'web',
     backend: 'web-1',
     slot: 0,
+    movable: true,
     ageMs: 10,
     bytesIn: 1,
     bytesOut: 2,

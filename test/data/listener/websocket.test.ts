@@ -79,25 +79,12 @@ t.test('HTTP/1.1: a client that leaves during the upgrade is reported', async t 
   t.equal(sink.reason?.code, 'CLIENT_GONE');
 });
 
-t.test('HTTP/1.1: the raw socket can be handed on untouched', async t => {
-  const harness = await startListener(t);
-  harness.serve = () => {};
-  const client = await rawConnect(harness.port);
-  client.send(`${UPGRADE}rest`);
-  const { incoming } = await harness.next();
-  const raw = incoming.rawUpgrade();
-  t.equal(Buffer.from(raw!.rest).toString(), 'rest');
-  raw!.socket.end('mine');
-  t.equal(await client.whole(), 'mine');
-});
-
 t.test('HTTP/1.1: an upgrade behind a request that runs is an ordinary request by node:http', async t => {
   const harness = await startListener(t, { http1: 'node' });
   const client = await rawConnect(harness.port);
   client.send(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${UPGRADE}`);
   await client.until(text => text.split('200 OK').length === 3);
   t.equal(harness.exchanges[1]?.incoming.head.protocol, '');
-  t.equal(harness.exchanges[1]?.incoming.rawUpgrade(), null);
   client.socket.destroy();
 });
 

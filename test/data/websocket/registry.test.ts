@@ -1,15 +1,21 @@
 // The live tunnels of a worker: listed, and ended at a pace that a new word can change or call off.
 
 import t from 'tap';
-import type { LiveTunnel, TunnelEnd } from '../../../lib/data/websocket/live-tunnel.ts';
+import type { LiveTunnel, MoveResult, TunnelEnd } from '../../../lib/data/websocket/live-tunnel.ts';
 import { EndNotice } from '../../../lib/data/websocket/live-tunnel.ts';
 import { TunnelRegistry } from '../../../lib/data/websocket/registry.ts';
+import type { TunnelActivity, TunnelMoved } from '../../../lib/orders/messages.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 class OneTunnel implements LiveTunnel {
   readonly bytesIn = 7;
   readonly bytesOut = 9;
+  readonly messages = 3;
   endedWith = 0;
+  movable = false;
+  /** Where it was told to go. */
+  readonly orders: (string | null)[] = [];
+  #moved: (move: MoveResult, slot: number) => void = () => {};
   readonly #notice = new EndNotice();
 
   end(code: number): void {
@@ -18,6 +24,20 @@ class OneTunnel implements LiveTunnel {
 
   destroy(): void {
     this.close();
+  }
+
+  move(to: string | null): boolean {
+    if (this.movable) this.orders.push(to);
+    return this.movable;
+  }
+
+  onMoved(listener: (move: MoveResult, slot: number) => void): void {
+    this.#moved = listener;
+  }
+
+  /** The move that was ordered last is over. */
+  arrive(result: MoveResult['result'], to = '', slot = -1): void {
+    this.#moved({ result, to, holdMs: 2, why: 'because' }, slot);
   }
 
   onClose(listener: (end: TunnelEnd) => void): void {
@@ -29,10 +49,11 @@ class OneTunnel implements LiveTunnel {
   }
 }
 
-function fill(registry: TunnelRegistry, slot: number, count: number): OneTunnel[] {
+function fill(registry: TunnelRegistry, slot: number, count: number, reconnects = false): OneTunnel[] {
   return Array.from({ length: count }, () => {
     const tunnel = new OneTunnel();
-    registry.add(tunnel, { client: '192.0.2.1', route: 'r', cluster: 'c', backend: `b${slot}`, slot });
+    const facts = { client: '192.0.2.1', route: 'r', cluster: 'c', backend: `b${slot}`, slot, reconnects };
+    registry.add(tunnel, facts);
     return tunnel;
   });
 }
@@ -56,6 +77,7 @@ t.test('lists what is open with client, backend, age and bytes', async t => {
       backend: 'b0',
       slot: 0,
       ageMs: 1500,
+      movable: false,
       bytesIn: 7,
       bytesOut: 9,
     },
@@ -112,4 +134,89 @@ t.test('all of them end when the process leaves, and what is left is cut', async
   t.equal(ended(tunnels), 20);
   t.equal(registry.destroyAll(), 20);
   t.equal(registry.size, 0);
+});
+
+t.test('a move is ordered, told, and the tunnel counted where it is', async t => {
+  const clock = new FakeClock();
+  const registry = new TunnelRegistry(clock, 2);
+  const [stays, goes] = fill(registry, 1, 2);
+  const told: TunnelMoved[] = [];
+  registry.onMoved(moves => told.push(...moves));
+  goes!.movable = true;
+  const order = (id: string, to: string | null = 'b2') => registry.move([{ id, to, reason: 'test' }]);
+  order('2-1');
+  order('2-2');
+  order('2-9');
+  t.same(goes!.orders, ['b2']);
+  goes!.arrive('moved', 'b2', 2);
+  clock.advance(5);
+  t.match(told, [
+    { id: '2-1', result: 'failed', from: 'b1' },
+    { id: '2-9', result: 'failed', reason: 'there is no such connection' },
+    { id: '2-2', result: 'moved', from: 'b1', to: 'b2', holdMs: 2 },
+  ]);
+  t.match(registry.list(9), [{ backend: 'b1' }, { backend: 'b2', slot: 2, movable: true }]);
+  goes!.movable = false;
+  registry.endSlots([{ slots: [2], perSecond: 100 }]);
+  t.equal(goes!.endedWith, 1012, 'found under its new slot');
+  t.equal(stays!.endedWith, 0);
+});
+
+t.test('where routes have clients come again, a move is a 1012', async t => {
+  const clock = new FakeClock();
+  const registry = new TunnelRegistry(clock, 0);
+  const [tunnel] = fill(registry, 1, 1, true);
+  const told: TunnelMoved[] = [];
+  registry.onMoved(moves => told.push(...moves));
+  registry.move([{ id: '0-1', to: null, reason: 'test' }]);
+  clock.advance(5);
+  t.equal(tunnel!.endedWith, 1012);
+  t.match(told, [{ id: '0-1', result: 'ended' }]);
+});
+
+t.test('a backend that leaves: what can move is moved, once, and what cannot ends when it must', async t => {
+  const clock = new FakeClock();
+  const registry = new TunnelRegistry(clock, 0);
+  const [stays, goes, fails] = fill(registry, 1, 3);
+  goes!.movable = fails!.movable = true;
+  const early = [{ slots: [1], perSecond: 100, movableOnly: true }];
+  registry.endSlots(early);
+  clock.advance(500);
+  t.same([goes!.orders, fails!.orders], [[null], [null]]);
+  goes!.arrive('moved', 'b2', 2);
+  fails!.arrive('failed');
+  clock.advance(500);
+  t.same(fails!.orders, [null], 'not again at once');
+  clock.advance(700);
+  t.same(fails!.orders, [null, null]);
+  fails!.arrive('failed');
+  t.equal(ended([stays!, goes!, fails!]), 0);
+  registry.endSlots([{ slots: [1], perSecond: 100 }]);
+  clock.advance(500);
+  t.same(
+    [stays, goes, fails].map(one => one!.endedWith),
+    [1012, 0, 1012],
+  );
+});
+
+t.test('what every tunnel did since the time before, in columns, as often as asked', async t => {
+  const clock = new FakeClock();
+  const registry = new TunnelRegistry(clock, 0);
+  const [first] = fill(registry, 4, 2);
+  first!.movable = true;
+  const batches: TunnelActivity[] = [];
+  registry.watch(1000, activity => batches.push(activity));
+  clock.advance(2000);
+  t.same(batches[0], {
+    sequences: Float64Array.of(1, 2),
+    slots: Int32Array.of(4, 4),
+    bytes: Float64Array.of(16, 16),
+    messages: Float64Array.of(3, 3),
+    ageMs: Float64Array.of(1000, 1000),
+    movable: Uint8Array.of(1, 0),
+  });
+  t.same([...batches[1]!.bytes], [0, 0], 'nothing since');
+  registry.watch(0, () => {});
+  clock.advance(5000);
+  t.equal(batches.length, 2);
 });

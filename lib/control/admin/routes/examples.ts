@@ -112,6 +112,7 @@ export const connectionExample = {
   backend: 'chat-1',
   slot: 4,
   ageMs: 92_000,
+  movable: true,
   bytesIn: 1_204,
   bytesOut: 88_210,
 };
@@ -140,6 +141,15 @@ export const explainedExample = {
       remark: '',
     },
   ],
+};
+
+export const movedExample = {
+  id: '1-4711',
+  from: 'chat-1',
+  to: 'chat-2',
+  result: 'moved',
+  holdMs: 0.8,
+  reason: 'an operator asked for it',
 };
 
 const counters = Object.fromEntries([...WORKER_GAUGES, ...WORKER_COUNTERS].map(name => [name, 0])) as Record<

@@ -6,12 +6,21 @@ import { json } from '../answer.ts';
 import type { BackendReport, ControlActions } from '../ports.ts';
 import { tagOf } from '../revision.ts';
 import { route } from '../route.ts';
-import { BackendPage, BackendView, Changed, ConnectionPage, ExplainedView, Status } from '../schemas.ts';
+import {
+  BackendPage,
+  BackendView,
+  Changed,
+  ConnectionPage,
+  ExplainedView,
+  Moved,
+  Status,
+} from '../schemas.ts';
 import {
   backendExample,
   changedExample,
   connectionExample,
   explainedExample,
+  movedExample,
   statusExample,
 } from './examples.ts';
 
@@ -131,6 +140,24 @@ export const state = [
     handle({ actions, params }) {
       actions.endConnection(params.id!);
       return withRevision({}, actions, 202);
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/connections/{id}/move',
+    tag: 'connections',
+    summary: 'Move one connection to another backend',
+    details:
+      'Answers when it is over. Where the route has `websocket: { migrate: transparent }` the client stays connected; with `reconnect` it is told to come again; others are not moved.',
+    body: {
+      schema: z.strictObject({
+        to: z.string().optional().describe('Id of a backend of its cluster; any other when left out'),
+      }),
+      example: { to: 'chat-2' },
+    },
+    answers: { 200: { says: 'How it ended, a failure included', schema: Moved, example: movedExample } },
+    async handle({ actions, params, body }) {
+      return json(await actions.moveConnection(params.id!, body.to ?? null));
     },
   }),
 ];

@@ -239,10 +239,6 @@ export class NativeIncoming implements Incoming {
     return released;
   }
 
-  rawUpgrade(): { readonly socket: Duplex; readonly rest: Uint8Array } | null {
-    return this.head.protocol === '' ? null : this.#release();
-  }
-
   #release(): { readonly socket: Duplex; readonly rest: Uint8Array } {
     if (this.head.protocol === '') throw new TypeError('tunnel() on a request that is no upgrade');
     this.#over = true;

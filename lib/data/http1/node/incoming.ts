@@ -215,10 +215,6 @@ export class Http1Incoming implements Incoming {
     return { socket, rest };
   }
 
-  rawUpgrade(): { readonly socket: Duplex; readonly rest: Uint8Array } | null {
-    return this.#upgrade === null ? null : this.#release();
-  }
-
   #release(): { readonly socket: Socket; readonly rest: Uint8Array } {
     if (this.#upgrade === null) throw new TypeError('tunnel() on a request that is no upgrade');
     this.#over = true;

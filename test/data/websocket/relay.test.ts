@@ -1,4 +1,4 @@
-// The tunnel of our own, over real sockets: whole streams, backpressure, every kind of end.
+// A relay whose connection stays with its backend, over real sockets: whole streams, backpressure, every kind of end.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { systemClock } from '../../../lib/core/clock.ts';
 import { seededRandom } from '../../../lib/core/random.ts';
 import type { TunnelEnd } from '../../../lib/data/websocket/live-tunnel.ts';
-import { Tunnel } from '../../../lib/data/websocket/tunnel.ts';
+import { Relay } from '../../../lib/data/websocket/relay.ts';
 import { rawBackend } from '../../support/backends.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -31,7 +31,7 @@ async function socketPair(test: Test): Promise<{ near: Socket; far: Socket }> {
 }
 
 interface Bench {
-  readonly tunnel: Tunnel;
+  readonly tunnel: Relay;
   /** The client's and the backend's program. */
   readonly client: Socket;
   readonly server: Socket;
@@ -43,10 +43,10 @@ async function bench(test: Test, clock = systemClock, idleMs = 0, rest = NOTHING
   const front = await socketPair(test);
   const back = await socketPair(test);
   const random = seededRandom(1);
-  const tunnel = new Tunnel(
+  const tunnel = new Relay(
     { socket: front.near, rest },
     { socket: back.near, rest: NOTHING },
-    { idleMs, clock, random },
+    { idleMs, clock, random, moves: null },
   );
   const ends: TunnelEnd[] = [];
   const closed = new Promise<TunnelEnd>(resolve => {
