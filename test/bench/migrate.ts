@@ -195,11 +195,17 @@ async function moving(): Promise<void> {
     (await leaseway.admin(`/v1/connections/${id}/move`, 'POST', {})).body.holdMs;
   const paced: number[] = [];
   for (const id of ids) paced.push(await move(id));
-  const atOnce = await Promise.all(ids.map(move));
+  // As many as the admin API takes in at a time.
+  const atOnce: number[] = [];
+  const waiting = [...ids];
+  const mover = async (): Promise<void> => {
+    for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) atOnce.push(await move(id));
+  };
+  await Promise.all(Array.from({ length: 16 }, mover));
   clearInterval(talking);
   for (const [name, holds] of [
     ['one after the other', paced],
-    ['all at once', atOnce],
+    ['16 at a time', atOnce],
   ] as const) {
     holds.sort((a, b) => a - b);
     const at = (share: number): string => holds[Math.floor(share * (holds.length - 1))]!.toFixed(1);
