@@ -88,8 +88,9 @@ for (const [name, path] of [
     t.comment(`${name}: the last new request ${lagMs} ms after the freeze, ${shown.inFlight} wait there`);
     t.ok(lagMs < SOON_MS, `${lagMs} ms`);
     t.equal(shown.health, 'up', 'its checks have not noticed');
-    t.not(shown.gate, 'open');
-    t.match(shown.gateReason, /stands still|predicted load/);
+    // Two must wait before the gate believes it. `predictive` may have seen it by the first and sent no second.
+    if (name === 'turns' || shown.gate !== 'open') t.match(shown.gateReason, /stands still|predicted load/);
+    else t.ok(shown.inFlight < 2, `${shown.inFlight} wait at an open gate`);
     victim.kill('SIGCONT');
     const thawedMs = performance.now();
     await leaseway.until(async () => (await backendOf(name, 'b1')).requests > sent);
