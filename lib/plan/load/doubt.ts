@@ -52,20 +52,24 @@ export class ReportCheck {
     if (readings.some(reading => !isShare(reading.value) && atMs - reading.atMs <= SILENT_MS))
       this.#lastAbsurdMs = atMs;
     const claimed = claimOf(signals, atMs);
+    const absurd = atMs - this.#lastAbsurdMs < SILENT_MS;
     if (claimed === null) {
-      this.doubt = atMs - this.#lastAbsurdMs < SILENT_MS ? 'absurd' : 'silent';
+      this.doubt = absurd ? 'absurd' : 'silent';
       return;
     }
-    // Nobody asked it anything: that speaks neither for it nor against.
-    if (!(seen.latencyMs >= 0)) return;
+    // Nobody asked it anything: that speaks neither for it nor against. But it does report.
+    if (!(seen.latencyMs >= 0)) {
+      if (this.doubt !== 'contradicts') this.doubt = absurd ? 'absurd' : 'none';
+      return;
+    }
     const contradicted = this.#contradicted(seen, claimed);
     this.#against = contradicted ? this.#against + 1 : 0;
     this.#agreed = contradicted ? 0 : this.#agreed + 1;
     const doubted = this.doubt === 'contradicts';
     const contradicts = doubted ? this.#agreed < SECONDS_TO_BELIEVE : this.#against >= SECONDS_TO_DOUBT;
     if (contradicts) this.doubt = 'contradicts';
-    else this.doubt = atMs - this.#lastAbsurdMs < SILENT_MS ? 'absurd' : 'none';
-    this.#learn(seen, claimed, contradicted ? NEWEST_IN_DOUBT : NEWEST);
+    else this.doubt = absurd ? 'absurd' : 'none';
+    this.#learn(seen, claimed, contradicted);
   }
 
   #contradicted({ latencyMs, inFlight }: Second, claimed: number): boolean {
@@ -79,10 +83,10 @@ export class ReportCheck {
     );
   }
 
-  #learn({ latencyMs, inFlight }: Second, claimed: number, newest: number): void {
+  #learn({ latencyMs, inFlight }: Second, claimed: number, contradicted: boolean): void {
     this.#seconds += 1;
-    // Evenly at first, so that the first second weighs no more than the next.
-    const share = Math.max(newest, 1 / this.#seconds);
+    // Evenly at first, so that the first second weighs no more than the next. A lie has no such start.
+    const share = contradicted ? NEWEST_IN_DOUBT : Math.max(NEWEST, 1 / this.#seconds);
     this.#latencyMs += share * (latencyMs - this.#latencyMs);
     this.#inFlight += share * (inFlight - this.#inFlight);
     this.#claimed += share * (claimed - this.#claimed);

@@ -70,7 +70,7 @@ export class ObservedLoad {
   observe(counts: Counts, inFlight: number, connections: number, atMs: number): void {
     this.closed = false;
     const newest = this.#readings.at(-1);
-    if (newest !== undefined && counts.attempts < newest.counts.attempts) this.#begin();
+    if (newest !== undefined && hasFallen(newest.counts, counts)) this.#begin();
     const due = atMs - SECOND_MS + SLACK_MS;
     while (this.#readings.length > 1 && this.#readings[1]!.atMs <= due) this.#readings.shift();
     if (this.#readings.length >= MOST_READINGS) this.#readings.pop();
@@ -83,7 +83,8 @@ export class ObservedLoad {
     this.closed = true;
     this.#seconds.push(this.now);
     if (this.#seconds.length > KEPT_SECONDS) this.#seconds.shift();
-    this.#learnErrors(this.now);
+    const failed = counts.failures - oldest.counts.failures;
+    this.#learnErrors(this.now, (failed * SECOND_MS) / (atMs - oldest.atMs));
     this.#learnUsual(this.now);
   }
 
@@ -132,13 +133,23 @@ export class ObservedLoad {
     this.#usualSumMs = this.#usualSumMs * USUAL_FADE + answersPerSecond * latencyMs;
   }
 
-  #learnErrors({ answersPerSecond, errorsPerSecond, requestsPerSecond }: Second): void {
-    const ended = Math.max(answersPerSecond, errorsPerSecond);
-    if (ended <= 0 || requestsPerSecond < 0) {
+  /** An attempt ends answered, with 5xx too, or failed without an answer: never both. */
+  #learnErrors({ answersPerSecond, errorsPerSecond }: Second, failuresPerSecond: number): void {
+    const ended = answersPerSecond + failuresPerSecond;
+    if (ended <= 0) {
       this.errorShare *= CALM_FADE;
       return;
     }
-    const share = Math.min(1, errorsPerSecond / ended);
+    const share = errorsPerSecond / ended;
     this.errorShare += 0.5 * Math.min(1, ended / FULL_WEIGHT) * (share - this.errorShare);
   }
 }
+
+/** Another backend in the same slot may have been asked more than the one before, and have sent less. */
+const hasFallen = (before: Counts, counts: Counts): boolean =>
+  counts.attempts < before.attempts ||
+  counts.successes < before.successes ||
+  counts.serverErrors < before.serverErrors ||
+  counts.failures < before.failures ||
+  counts.bytesIn < before.bytesIn ||
+  counts.bytesOut < before.bytesOut;

@@ -68,7 +68,7 @@ export const isSized = ({ shares }: LoadScore): boolean =>
       sure && capacity !== 'itself' && resource !== 'memory' && resource !== 'disk',
   );
 
-/** Null before the proxy has seen a second of it. */
+/** Null before the proxy has seen a second of it, unless it reported something. */
 export function scoreOf(input: ScoreInput): LoadScore | null {
   const shares = [...ownShares(input), ...reportedShares(input)];
   let top = shares[0];
@@ -80,34 +80,38 @@ export function scoreOf(input: ScoreInput): LoadScore | null {
 function ownShares({ seen, signals, capacity, learned, doubt, nowMs }: ScoreInput): Share[] {
   const { now } = seen;
   if (now === null) return [];
-  const ageMs = Math.max(0, nowMs - now.atMs);
   const shares: Share[] = [];
-  const add = (resource: Resource, share: number, kind: Share['capacity'], sure = true): void => {
+  const add = (
+    resource: Resource,
+    share: number,
+    kind: Share['capacity'],
+    { atMs, sure = true }: { readonly atMs?: number; readonly sure?: boolean } = {},
+  ): void => {
+    const ageMs = Math.max(0, nowMs - (atMs ?? now.atMs));
     if (share >= 0) shares.push({ resource, share, ageMs, capacity: kind, sure });
   };
-  const fresh = (reading: Reading | null): number =>
-    doubt !== 'contradicts' && reading !== null && nowMs - reading.atMs <= SILENT_MS
-      ? reading.value
-      : Number.NaN;
-  const reported = fresh(signals.capacity);
+  const fresh = (reading: Reading | null): Reading | null =>
+    doubt !== 'contradicts' && reading !== null && nowMs - reading.atMs <= SILENT_MS ? reading : null;
   // Behind several proxies it sees more than this one.
+  const larger = (value: number, reported: Reading | null): Pick<Reading, 'value' | 'atMs'> =>
+    reported !== null && reported.value > value ? reported : { value, atMs: now.atMs };
+  const reported = fresh(signals.capacity)?.value ?? 0;
   const inFlight = larger(now.inFlight, fresh(signals.inFlight));
-  if (capacity.concurrency !== undefined) add('in_flight', inFlight / capacity.concurrency, 'configured');
-  else if (reported > 0) add('in_flight', inFlight / reported, 'reported');
+  if (capacity.concurrency !== undefined)
+    add('in_flight', inFlight.value / capacity.concurrency, 'configured', inFlight);
+  else if (reported > 0) add('in_flight', inFlight.value / reported, 'reported', inFlight);
   else {
     const share = now.inFlight / learned.room;
     // Whose reports are doubted is judged by what is seen of it, guess or not.
     const sure = learned.proven || doubt === 'contradicts';
-    add('in_flight', sure ? share : Math.min(UNPROVEN_MOST, share), 'learned', sure);
+    add('in_flight', sure ? share : Math.min(UNPROVEN_MOST, share), 'learned', { sure });
   }
   if (capacity.connections !== undefined)
     add('connections', now.connections / capacity.connections, 'configured');
-  if (capacity.requests_per_second !== undefined)
-    add(
-      'requests',
-      larger(now.requestsPerSecond, fresh(signals.requestsPerSecond)) / capacity.requests_per_second,
-      'configured',
-    );
+  if (capacity.requests_per_second !== undefined) {
+    const rate = larger(now.requestsPerSecond, fresh(signals.requestsPerSecond));
+    add('requests', rate.value / capacity.requests_per_second, 'configured', rate);
+  }
   // A backend that answers errors fast has little in flight and no room at all.
   add('errors', seen.errorShare, 'itself');
   return shares;
@@ -127,6 +131,3 @@ function reportedShares({ signals, doubt, nowMs }: ScoreInput): Share[] {
   }
   return shares;
 }
-
-const larger = (own: number, reported: number): number =>
-  Number.isNaN(reported) ? own : Math.max(own, reported);

@@ -1,0 +1,135 @@
+// Whom to believe when a backend and what is seen of it say different things.
+
+import t from 'tap';
+import { isShare, ReportCheck } from '../../../lib/plan/load/doubt.ts';
+import type { Second } from '../../../lib/plan/load/observed.ts';
+import { type BackendSignals, NO_SIGNALS, type Reading } from '../../../lib/plan/load/signals.ts';
+
+const USUAL = { inFlight: 4, latencyMs: 20 };
+/** Both are over 2.5 × usual. */
+const FLOODED = { inFlight: 16, latencyMs: 80 };
+const UNASKED = { inFlight: 0, latencyMs: Number.NaN };
+
+class Checked {
+  readonly check = new ReportCheck();
+  nowMs = 0;
+
+  get doubt(): string {
+    return this.check.doubt;
+  }
+
+  /** Seconds in which it is seen so and reports these values; a report of undefined is the last one, growing old. */
+  run(seconds: number, seen: Pick<Second, 'inFlight' | 'latencyMs'>, says?: Partial<Record<string, number>>) {
+    for (let i = 0; i < seconds; i++) {
+      this.nowMs += 1000;
+      if (says !== undefined) this.#signals = this.#reported(says);
+      this.check.check(this.#second(seen), this.#signals);
+    }
+    return this.doubt;
+  }
+
+  #signals: BackendSignals = NO_SIGNALS;
+
+  #reported(says: Partial<Record<string, number>>): BackendSignals {
+    const reading = (value: number): Reading => ({ value, atMs: this.nowMs, source: 'orca' });
+    const readings = Object.entries(says).map(([kind, value]) => [kind, reading(value!)]);
+    return { ...this.#signals, ...Object.fromEntries(readings) };
+  }
+
+  #second(seen: Pick<Second, 'inFlight' | 'latencyMs'>): Second {
+    const rate = Number.isNaN(seen.latencyMs) ? 0 : (1000 * seen.inFlight) / seen.latencyMs;
+    return {
+      ...{ atMs: this.nowMs, requestsPerSecond: rate, answersPerSecond: rate, errorsPerSecond: 0 },
+      ...{ connections: 1, bytesInPerSecond: 0, bytesOutPerSecond: 0, ...seen },
+    };
+  }
+}
+
+const settled = (says: Partial<Record<string, number>> = { cpu: 0.2 }): Checked => {
+  const checked = new Checked();
+  checked.run(60, USUAL, says);
+  return checked;
+};
+
+t.test('calm reports of a flooded backend are doubted after three seconds', async t => {
+  const checked = settled();
+  t.equal(checked.run(2, FLOODED, { cpu: 0.2 }), 'none', 'two odd seconds are chance');
+  t.equal(checked.run(1, FLOODED, { cpu: 0.2 }), 'contradicts');
+});
+
+t.test('doubt is withdrawn after ten seconds that agree, in a row, and no sooner', async t => {
+  const checked = settled();
+  checked.run(3, FLOODED, { cpu: 0.2 });
+  t.equal(checked.run(9, USUAL, { cpu: 0.2 }), 'contradicts', 'nine are too few');
+  t.equal(checked.run(1, FLOODED, { cpu: 0.2 }), 'contradicts');
+  t.equal(checked.run(9, USUAL, { cpu: 0.2 }), 'contradicts', 'it is counted anew');
+  t.equal(checked.run(1, USUAL, { cpu: 0.2 }), 'none');
+  t.equal(checked.run(2, FLOODED, { cpu: 0.2 }), 'none', 'and it takes three seconds again');
+  t.equal(checked.run(1, FLOODED, { cpu: 0.2 }), 'contradicts');
+});
+
+t.test('a lie does not become usual within minutes', async t => {
+  const checked = settled();
+  t.equal(checked.run(90, FLOODED, { cpu: 0.2 }), 'contradicts');
+});
+
+t.test('doubt needs evidence of both kinds, several requests, and a calm report', async t => {
+  for (const [name, seen, says] of [
+    ['latency alone', { inFlight: 4, latencyMs: 500 }, { cpu: 0.2 }],
+    ['in flight alone', { inFlight: 60, latencyMs: 20 }, { cpu: 0.2 }],
+    ['just below', { inFlight: 9.9, latencyMs: 80 }, { cpu: 0.2 }],
+    ['it says that it is busy', FLOODED, { cpu: 0.6 }],
+    ['it says so by another resource', FLOODED, { cpu: 0.2, disk: 0.9 }],
+    ['it has noticed by itself', FLOODED, { cpu: 0.45 }],
+  ] as const)
+    t.equal(settled().run(20, seen, says), 'none', name);
+  t.equal(settled({ cpu: 0.55 }).run(20, FLOODED, { cpu: 0.55 }), 'none', 'as busy as ever is not calm');
+  const idle = new Checked();
+  idle.run(60, { inFlight: 0.1, latencyMs: 20 }, { cpu: 0.2 });
+  t.equal(idle.run(20, { inFlight: 2.9, latencyMs: 80 }, { cpu: 0.2 }), 'none', 'fewer than three in flight');
+  const fresh = new Checked();
+  fresh.run(20, USUAL, { cpu: 0.2 });
+  t.equal(fresh.run(5, FLOODED, { cpu: 0.2 }), 'none', 'nothing is usual yet');
+});
+
+t.test('full memory is no claim to be busy', async t => {
+  const checked = settled({ memory: 0.99 });
+  t.equal(checked.run(3, FLOODED, { memory: 0.99 }), 'contradicts');
+});
+
+t.test('seconds without answers speak neither for it nor against', async t => {
+  const checked = settled();
+  checked.run(2, FLOODED, { cpu: 0.2 });
+  t.equal(checked.run(20, UNASKED, { cpu: 0.2 }), 'none');
+  t.equal(checked.run(1, FLOODED, { cpu: 0.2 }), 'contradicts');
+  t.equal(checked.run(60, UNASKED, { cpu: 0.2 }), 'contradicts');
+});
+
+t.test('what is no share is absurd, for ten seconds, and the rest still counts', async t => {
+  for (const value of [Number.NaN, -0.1, 8.01, Number.POSITIVE_INFINITY]) {
+    const checked = settled();
+    t.equal(checked.run(1, USUAL, { disk: value, cpu: 0.2 }), 'absurd', `${value}`);
+    checked.run(1, USUAL, { disk: 0.1 });
+    t.equal(checked.run(8, USUAL, { cpu: 0.2 }), 'absurd');
+    t.equal(checked.run(1, USUAL, { cpu: 0.2 }), 'none');
+    t.equal(checked.run(3, FLOODED, { disk: value, cpu: 0.2 }), 'contradicts', 'which weighs more');
+  }
+  t.same([0, 1, 8, -0.001, 8.001, Number.NaN].map(isShare), [true, true, true, false, false, false]);
+});
+
+t.test('who used to report and does not is silent; who never did is not', async t => {
+  const checked = new Checked();
+  t.equal(checked.run(60, USUAL), 'none', 'never reported');
+  checked.run(1, USUAL, { cpu: 0.2 });
+  t.equal(checked.run(10, USUAL), 'none', 'its word is ten seconds old');
+  t.equal(checked.run(1, USUAL), 'silent');
+  t.equal(checked.run(1, USUAL, { cpu: 0.2 }), 'none');
+});
+
+t.test('silence and nonsense end when it reports again, though nobody asks anything of it', async t => {
+  const silent = settled();
+  t.equal(silent.run(11, UNASKED), 'silent');
+  t.equal(silent.run(1, UNASKED, { cpu: 0.2 }), 'none');
+  t.equal(silent.run(1, UNASKED, { cpu: 0.2, disk: -1 }), 'absurd');
+  t.equal(silent.run(11, UNASKED, { cpu: 0.2, disk: 0.1 }), 'none');
+});
