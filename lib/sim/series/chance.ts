@@ -1,14 +1,7 @@
-// Normal, exponential and Poisson numbers from a Random, for generated series.
+// Poisson numbers from a Random, for generated series.
 
 import type { Random } from '../../core/random.ts';
-
-/** Standard normal (Box and Muller 1958; one of the pair is thrown away, which keeps it free of state). */
-export function normal(random: Random): number {
-  const radius = Math.sqrt(-2 * Math.log(1 - random.next()));
-  return radius * Math.cos(2 * Math.PI * random.next());
-}
-
-export const exponential = (random: Random, mean: number): number => -mean * Math.log(1 - random.next());
+import { normal } from '../chance.ts';
 
 /** Counts: exact by multiplication (Knuth) to a mean of 30, beyond by the normal approximation, whose error is under 2 % there. */
 export function poisson(random: Random, mean: number): number {

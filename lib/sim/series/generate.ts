@@ -1,7 +1,8 @@
 // Makes a load series from its spec and a seed, and says which part of it a forecaster could have known.
 
 import { type Random, seededRandom } from '../../core/random.ts';
-import { exponential, normal, poisson } from './chance.ts';
+import { exponential, normal } from '../chance.ts';
+import { poisson } from './chance.ts';
 import type { Crowds, Job, Ramps, SeriesSpec, Waves } from './spec.ts';
 
 const HOUR_MS = 3_600_000;
@@ -112,7 +113,7 @@ function addJob(schedule: Float64Array, job: Job, stepMs: number, random: Random
 function addRamps(factors: Float64Array, ramps: Ramps, stepMs: number, random: Random): void {
   const lengthMs = 2 * ramps.riseMs + ramps.holdMs;
   for (let startMs = 0; ; startMs += lengthMs) {
-    startMs += exponential(random, HOUR_MS / ramps.perHour);
+    startMs += (HOUR_MS / ramps.perHour) * exponential(random);
     const first = Math.ceil(startMs / stepMs);
     if (first >= factors.length) return;
     for (let i = first; i * stepMs < startMs + lengthMs && i < factors.length; i++) {
@@ -125,7 +126,7 @@ function addRamps(factors: Float64Array, ramps: Ramps, stepMs: number, random: R
 
 function addCrowds(factors: Float64Array, crowds: Crowds, stepMs: number, random: Random): void {
   for (let startMs = 0; ; ) {
-    startMs += exponential(random, HOUR_MS / crowds.perHour);
+    startMs += (HOUR_MS / crowds.perHour) * exponential(random);
     const first = Math.ceil(startMs / stepMs);
     if (first >= factors.length) return;
     // After eight decay times less than a thousandth is left.

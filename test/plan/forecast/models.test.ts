@@ -3,7 +3,7 @@ import { seededRandom } from '../../../lib/core/random.ts';
 import { Averages } from '../../../lib/plan/forecast/averages.ts';
 import { DampedHolt } from '../../../lib/plan/forecast/holt.ts';
 import { LeastSquares } from '../../../lib/plan/forecast/least-squares.ts';
-import { normal } from '../../../lib/sim/series/chance.ts';
+import { normal } from '../../../lib/sim/chance.ts';
 
 t.test('averages begin as the plain mean and end at the level, the faster the shorter', async t => {
   const averages = new Averages(1000);

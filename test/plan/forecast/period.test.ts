@@ -3,7 +3,7 @@ import { seededRandom } from '../../../lib/core/random.ts';
 import { Averages } from '../../../lib/plan/forecast/averages.ts';
 import { Cycle } from '../../../lib/plan/forecast/cycle.ts';
 import { PeriodFinder } from '../../../lib/plan/forecast/period-finder.ts';
-import { normal } from '../../../lib/sim/series/chance.ts';
+import { normal } from '../../../lib/sim/chance.ts';
 
 /** A job of 8 bins every `period` bins, in noise that remembers 30 bins; less its slow average, as the forecaster does. */
 function world(seed: number, height: number, length = 8) {

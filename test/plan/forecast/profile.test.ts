@@ -1,7 +1,7 @@
 import t from 'tap';
 import { seededRandom } from '../../../lib/core/random.ts';
 import { Profile } from '../../../lib/plan/forecast/profile.ts';
-import { normal } from '../../../lib/sim/series/chance.ts';
+import { normal } from '../../../lib/sim/chance.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { seededRandom } from '../../../lib/core/random.ts';
 import { LEVELS, QuantileTracker } from '../../../lib/plan/forecast/quantile-tracker.ts';
-import { normal } from '../../../lib/sim/series/chance.ts';
+import { normal } from '../../../lib/sim/chance.ts';
 
 const WORLDS: Readonly<Record<string, (i: number, chance: () => number) => number>> = {
   normal: (_, chance) => 0.1 * chance(),

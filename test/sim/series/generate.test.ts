@@ -1,6 +1,7 @@
 import t from 'tap';
 import { seededRandom } from '../../../lib/core/random.ts';
-import { exponential, normal, poisson } from '../../../lib/sim/series/chance.ts';
+import { exponential, normal } from '../../../lib/sim/chance.ts';
+import { poisson } from '../../../lib/sim/series/chance.ts';
 import { generateSeries } from '../../../lib/sim/series/generate.ts';
 import { SERIES_PRESETS } from '../../../lib/sim/series/presets.ts';
 import { samplesOf } from '../../../lib/sim/series/samples.ts';
@@ -30,7 +31,7 @@ t.test('numbers have the moments they should', async t => {
   }
   const normals = Array.from({ length: 20_000 }, () => normal(random));
   t.ok(Math.abs(mean(normals)) < 0.03 && Math.abs(deviation(normals) - 1) < 0.03);
-  const waits = Array.from({ length: 20_000 }, () => exponential(random, 4));
+  const waits = Array.from({ length: 20_000 }, () => 4 * exponential(random));
   t.ok(Math.abs(mean(waits) - 4) < 0.15 && Math.abs(deviation(waits) - 4) < 0.2);
 });
 
