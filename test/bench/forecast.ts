@@ -8,10 +8,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { systemClock } from '../../lib/core/clock.ts';
 import { LoadForecaster } from '../../lib/plan/forecast/load-forecaster.ts';
+import { meanInterval } from '../../lib/sim/measure/bootstrap.ts';
 import { generateSeries } from '../../lib/sim/series/generate.ts';
 import { DAILY_JOBS, SERIES_PRESETS } from '../../lib/sim/series/presets.ts';
 import type { SeriesSpec } from '../../lib/sim/series/spec.ts';
-import { meanInterval } from '../support/bootstrap.ts';
 import { type Judged, type Run, runForecast } from '../support/forecast-run.ts';
 
 const HORIZONS_MS = [1000, 5000, 10_000, 30_000];
@@ -54,8 +54,8 @@ function row(
   sense: Row['sense'],
   baseline: number | null,
 ): void {
-  const { mean, low, high } = meanInterval(perSeed);
-  rows.push({ figure, value: mean, unit: 'ratio', goal, sense, baseline, low, high, runs: perSeed.length });
+  const { value, low, high } = meanInterval(perSeed);
+  rows.push({ figure, value, unit: 'ratio', goal, sense, baseline, low, high, runs: perSeed.length });
 }
 
 function runsOf(name: string, spec: SeriesSpec, horizonsMs: readonly number[], warmSteps: number): Run[] {

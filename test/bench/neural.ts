@@ -6,9 +6,9 @@
 
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { meanInterval } from '../../lib/sim/measure/bootstrap.ts';
 import { MINUTE_PRESETS, SERIES_PRESETS } from '../../lib/sim/series/presets.ts';
 import type { SeriesSpec } from '../../lib/sim/series/spec.ts';
-import { meanInterval } from '../support/bootstrap.ts';
 import { costOfMinute, type NeuralRun, runMinutes, runRecurrent, runSeconds } from '../support/neural-run.ts';
 
 const FIRST_SEED = 301;
@@ -71,7 +71,7 @@ function compare(
       [...all.values()].map(runs => maseOf(runs[i]!, at.ahead, model) / maseOf(runs[i]!, at.ahead, rival)),
     ),
   );
-  const { mean: value, low, high } = meanInterval(ratios);
+  const { value, low, high } = meanInterval(ratios);
   const figure = `error of ${model} over that of ${rival}, ${at.ahead} ${at.unit}, ${[...all.keys()].join(' ')}`;
   rows.push({ figure, value, unit: 'ratio', goal, sense: '<=', baseline: 1, low, high, runs: seeds.length });
   const met = goal === null ? '' : `   goal <= ${goal}${value <= goal ? '' : '   MISSED'}`;
