@@ -6,11 +6,11 @@ import { EXIT, type ExitCode } from '../core/exit-codes.ts';
 import { compare } from '../sim/compare.ts';
 import { htmlReport } from '../sim/html-report.ts';
 import { type Block, blocksOf, rowsOf } from '../sim/report.ts';
-import { loadScenario } from '../sim/scenario/load.ts';
-import { type Loaded, scenarioKind } from '../sim/scenario/read.ts';
+import { readScenario } from '../sim/scenario/load.ts';
+import { type Loaded, type Refused, scenarioKind, textOf } from '../sim/scenario/read.ts';
 import { compareSessions, sessionBlock, sessionRows } from '../sim/sessions/compare.ts';
 import { sessionReport } from '../sim/sessions/html-report.ts';
-import { loadSessions } from '../sim/sessions/load.ts';
+import { readSessions } from '../sim/sessions/load.ts';
 import type { CliIo } from './io.ts';
 import { jsonText } from './json.ts';
 import { painted, table } from './table.ts';
@@ -41,8 +41,10 @@ const BAR = 30;
 /** A goal that is missed is a finding and no failure: the exit code stays 0. */
 export async function simulate(options: SimulateOptions): Promise<ExitCode> {
   const { path } = options;
-  return (await scenarioKind(path)) === 'sessions'
-    ? run(options, await loadSessions(path), async (scenario, done) => {
+  const file = await textOf(path);
+  if (!file.ok) return refused(file, options);
+  return scenarioKind(path, file.text) === 'sessions'
+    ? run(options, readSessions(path, file.text), async (scenario, done) => {
         const seeds = options.seeds ?? scenario.seeds;
         const series = await compareSessions(
           scenario,
@@ -54,7 +56,7 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
         const block = sessionBlock(scenario, series, rows);
         return { rows, blocks: [block], html: () => sessionReport(options.name, scenario, block) };
       })
-    : run(options, await loadScenario(path), async (scenario, done) => {
+    : run(options, readScenario(path, file.text), async (scenario, done) => {
         const seeds = options.seeds ?? scenario.seeds;
         const series = await compare(
           scenario,
@@ -68,20 +70,22 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
       });
 }
 
+function refused({ problems, missing }: Refused, { json, io }: SimulateOptions): ExitCode {
+  if (json) io.out.write(jsonText({ valid: false, problems }));
+  else {
+    for (const problem of problems) io.err.write(`${formatProblem(problem)}\n`);
+    io.err.write(`${summarize(problems)}\n`);
+  }
+  return missing ? EXIT.usage : EXIT.configInvalid;
+}
+
 async function run<T extends { readonly describe: string }>(
   options: SimulateOptions,
   loaded: Loaded<T>,
   judge: (scenario: T, done: Done) => Promise<Judged>,
 ): Promise<ExitCode> {
   const { json, report, io } = options;
-  if (!loaded.ok) {
-    if (json) io.out.write(jsonText({ valid: false, problems: loaded.problems }));
-    else {
-      for (const problem of loaded.problems) io.err.write(`${formatProblem(problem)}\n`);
-      io.err.write(`${summarize(loaded.problems)}\n`);
-    }
-    return loaded.missing ? EXIT.usage : EXIT.configInvalid;
-  }
+  if (!loaded.ok) return refused(loaded, options);
   const { rows, blocks, html } = await judge(loaded.scenario, progressOf(options));
   if (report !== undefined) {
     const failed = await writeFile(report, html()).catch((e: Error) => e);

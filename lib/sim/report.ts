@@ -3,30 +3,16 @@
 import type { Series } from './compare.ts';
 import { type Interval, meanInterval, pairedRatio } from './measure/bootstrap.ts';
 import { FIGURE_NAMES, FIGURES, type FigureName } from './measure/figures.ts';
+import { type Outcome, outcomesOf, type Row } from './measure/row.ts';
 import { policyTitle } from './scenario/load.ts';
 import type { ScenarioConfig } from './scenario/schema.ts';
-
-/** One figure: the mean over seeds, or a ratio of means to the baseline's on the same seeds. */
-export interface Row {
-  readonly figure: string;
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-  readonly unit: string;
-  readonly goal: number | null;
-  readonly sense: 'lower' | 'higher';
-  /** Of a ratio: whose figure is 1. */
-  readonly baseline: string | null;
-  /** By seed. */
-  readonly runs: readonly number[];
-}
 
 /** Policies in one setting, and whether goals were met. */
 export interface Block {
   readonly title: string;
   readonly columns: readonly string[];
   readonly lines: readonly (readonly string[])[];
-  readonly goals: readonly { readonly text: string; readonly met: boolean }[];
+  readonly goals: readonly Outcome[];
 }
 
 const baselineOf = ({ baseline, policies }: ScenarioConfig): string => baseline ?? policyTitle(policies[0]!);
@@ -130,18 +116,10 @@ export function blocksOf(scenario: ScenarioConfig, all: readonly Series[], rows:
         `p99 / ${baseline}`,
       ],
       lines: here.map(series => lineOf(series, reference)),
-      goals: rows
-        .filter(row => row.goal !== null && row.figure.includes(`, ${title}, `))
-        .map(row => ({ text: goalText(row), met: isMet(row) })),
+      goals: outcomesOf(rows.filter(({ figure }) => figure.includes(`, ${title}, `))),
     };
   });
 }
-
-const isMet = ({ value, goal, sense }: Row): boolean =>
-  goal === null || (sense === 'lower' ? value <= goal : value >= goal);
-
-const goalText = ({ figure, value, low, high, unit, goal, sense }: Row): string =>
-  `${figure}: ${short(value)} [${short(low)}, ${short(high)}] ${unit}, goal ${sense === 'lower' ? '≤' : '≥'} ${goal}`;
 
 function lineOf(series: Series, reference: Series): string[] {
   const average = (figure: FigureName): number => meanInterval(valuesOf(series, figure)).value;
@@ -164,5 +142,3 @@ function lineOf(series: Series, reference: Series): string[] {
 
 const intervalText = ({ value, low, high }: Interval): string =>
   `${value.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
-
-const short = (value: number): string => String(Number(value.toPrecision(4)));

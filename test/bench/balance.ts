@@ -3,15 +3,16 @@
 // The short form takes 2 seeds of each scenario, under ten minutes. `--full` takes what the scenarios say and, with `--keep`, appends each run to
 // a file of lines and begins again where it stopped: a run is known by its scenario's text, setting, policy and seed.
 
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../lib/core/clock.ts';
-import { hash32 } from '../../lib/core/hash.ts';
 import { compare, type Run } from '../../lib/sim/compare.ts';
 import { blocksOf, rowsOf } from '../../lib/sim/report.ts';
 import type { RunFigures } from '../../lib/sim/run.ts';
 import { loadScenario } from '../../lib/sim/scenario/load.ts';
+import { blockText } from '../support/block-text.ts';
+import { identityOf, KeptRuns } from '../support/kept-runs.ts';
 
 const FOLDER = join(import.meta.dirname, '../../config/scenarios');
 const SHORT_SEEDS = 2;
@@ -26,13 +27,7 @@ const { values } = parseArgs({
   },
 });
 
-const known = new Map<string, RunFigures>();
-if (values.keep !== undefined && existsSync(values.keep))
-  for (const line of readFileSync(values.keep, 'utf8').split('\n').filter(Boolean)) {
-    const [key, figures] = JSON.parse(line) as [string, RunFigures];
-    known.set(key, figures);
-  }
-
+const kept = new KeptRuns<RunFigures>(values.keep);
 const rows = [];
 let events = 0;
 let busyMs = 0;
@@ -46,20 +41,17 @@ for (const file of readdirSync(FOLDER)
   const { scenario } = loaded;
   const seeds =
     values.seeds !== undefined ? Number(values.seeds) : values.full ? scenario.seeds : SHORT_SEEDS;
-  const identity = hash32(JSON.stringify({ ...scenario, seeds: 0, policies: 0, goals: 0, baseline: 0 }));
+  const identity = identityOf(scenario);
   const keyOf = (run: Run): string => JSON.stringify([name, identity, run.setting, run.policy, run.seed]);
   let beganMs = systemClock.monotonicMs();
   const series = await compare(
     scenario,
     seeds,
-    run => known.get(keyOf(run)),
+    run => kept.find(keyOf(run)),
     (run, figures) => {
-      const key = keyOf(run);
-      if (!known.has(key)) {
+      if (kept.keep(keyOf(run), figures)) {
         events += figures.events;
         busyMs += systemClock.monotonicMs() - beganMs;
-        if (values.keep !== undefined) appendFileSync(values.keep, `${JSON.stringify([key, figures])}\n`);
-        known.set(key, figures);
       }
       beganMs = systemClock.monotonicMs();
     },
@@ -67,14 +59,8 @@ for (const file of readdirSync(FOLDER)
   const own = rowsOf(name, scenario, series);
   rows.push(...own);
   process.stdout.write(`\n${name}: ${scenario.describe}\n`);
-  for (const { title, columns, lines, goals } of blocksOf(scenario, series, own)) {
-    process.stdout.write(`\n${title}\n`);
-    for (const line of [columns, ...lines])
-      process.stdout.write(
-        `${line.map((cell, i) => (i === 0 ? cell.padEnd(20) : cell.padStart(9))).join('')}\n`,
-      );
-    for (const { text, met } of goals) process.stdout.write(`${met ? 'met   ' : 'MISSED'}  ${text}\n`);
-  }
+  for (const block of blocksOf(scenario, series, own))
+    process.stdout.write(`\n${block.title}\n${blockText(block)}`);
 }
 if (busyMs > 0) {
   const perSecond = Math.round((events * 1000) / busyMs);
@@ -83,13 +69,10 @@ if (busyMs > 0) {
     value: perSecond,
     unit: '/s',
     goal: 500_000,
-    sense: 'higher',
+    sense: '>=',
     baseline: null,
     runs: [perSecond],
   });
   process.stdout.write(`\n${perSecond} events a second, goal ≥ 500000\n`);
 }
-if (values.json !== undefined) {
-  const told = rows.map(row => ({ ...row, sense: row.sense === 'lower' ? '<=' : '>=' }));
-  writeFileSync(values.json, `${JSON.stringify(told, null, 1)}\n`);
-}
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 1)}\n`);

@@ -37,7 +37,7 @@ t.test('simulate --json gives rows with the runs behind them, the same each time
   t.equal(code, EXIT.ok, err);
   const rows = JSON.parse(out) as Record<string, unknown>[];
   const row = rows.find(one => one.figure === 'p99, two, load 0.5, 1 proxy, oracle');
-  t.match(row, { unit: 'ms', goal: null, sense: 'lower', baseline: null, runs: [Number, Number] });
+  t.match(row, { unit: 'ms', goal: null, sense: '<=', baseline: null, runs: [Number, Number] });
   t.ok(rows.some(one => one.baseline === 'round_robin' && one.goal === 1 && one.unit === 'ratio'));
   t.equal((await runCli(['simulate', file, '--json', '--seeds', '2'])).out, out);
 });

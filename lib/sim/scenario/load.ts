@@ -2,6 +2,7 @@
 
 import { error, type Finding, type Path } from '../../config/problem.ts';
 import { clusterRatePerMs } from './capacity.ts';
+import { policyFindings } from './policy-checks.ts';
 import { type Loaded, loadAs, readAs } from './read.ts';
 import { type PolicyConfig, Scenario, type ScenarioConfig } from './schema.ts';
 
@@ -54,29 +55,7 @@ function contradictions(scenario: ScenarioConfig): Finding[] {
     const blind = typeof policy !== 'string' && policy.gate !== undefined && scenario.agent === undefined;
     expect(!blind, ['policies', i, 'gate'], 'nobody tells the gate anything', 'agent');
   });
-  const titles = policies.map(policyTitle);
-  titles.forEach((title, i) => {
-    expect(
-      titles.indexOf(title) === i,
-      ['policies', i],
-      `there is a policy ${title} already`,
-      'another name by "as"',
-    );
-  });
-  if (baseline !== undefined)
-    expect(titles.includes(baseline), ['baseline'], `no policy ${baseline}`, `one of ${titles.join(', ')}`);
-  goals.forEach((goal, i) => {
-    for (const key of ['policy', 'against'] as const) {
-      const title = goal[key];
-      if (title !== undefined)
-        expect(
-          titles.includes(title),
-          ['goals', i, key],
-          `no policy ${title}`,
-          `one of ${titles.join(', ')}`,
-        );
-    }
-  });
+  found.push(...policyFindings(policies.map(policyTitle), baseline, goals));
   const count = servers.reduce((sum, group) => sum + group.count, 0);
   expect(count <= MOST_SERVERS, ['servers'], `${count} servers`, `at most ${MOST_SERVERS}`);
   expect(

@@ -11,33 +11,36 @@ export type Loaded<T> =
   | { readonly ok: true; readonly scenario: T }
   | { readonly ok: false; readonly problems: readonly Problem[]; readonly missing: boolean };
 
+export type Refused = Extract<Loaded<never>, { readonly ok: false }>;
+
 export async function loadAs<T>(
   path: string,
   read: (file: string, text: string) => Loaded<T>,
 ): Promise<Loaded<T>> {
+  const file = await textOf(path);
+  return file.ok ? read(path, file.text) : file;
+}
+
+/** The text of a scenario's file, if that is one and of a size that can be read. */
+export async function textOf(path: string): Promise<{ readonly ok: true; readonly text: string } | Refused> {
   const bytes = await stat(path).then(
     found => (found.isFile() ? found.size : undefined),
     () => undefined,
   );
   const start = { line: 1, column: 1 };
-  const refuse = (what: string, missing: boolean): Loaded<T> => ({
+  const refuse = (what: string, missing: boolean): Refused => ({
     ok: false,
     problems: [place(error([], { what, expected: 'a scenario in YAML' }), path, [], start)],
     missing,
   });
   if (bytes === undefined) return refuse('no such file', true);
   if (bytes > MAX_FILE_BYTES) return refuse(`is larger than ${MAX_FILE_BYTES} bytes`, false);
-  return read(path, await readFile(path, 'utf8'));
+  return { ok: true, text: await readFile(path, 'utf8') };
 }
 
-/** What a scenario is of: its key `sessions` makes it one of sessions. Whatever cannot be read is left to `loadAs` to complain of. */
-export async function scenarioKind(path: string): Promise<'requests' | 'sessions'> {
-  const bytes = await stat(path).then(
-    found => (found.isFile() ? found.size : undefined),
-    () => undefined,
-  );
-  if (bytes === undefined || bytes > MAX_FILE_BYTES) return 'requests';
-  const { value } = parseSource(path, await readFile(path, 'utf8'), {});
+/** What a scenario is of: its key `sessions` makes it one of sessions. What is no YAML is left to `readAs` to complain of. */
+export function scenarioKind(file: string, text: string): 'requests' | 'sessions' {
+  const { value } = parseSource(file, text, {});
   return typeof value === 'object' && value !== null && 'sessions' in value ? 'sessions' : 'requests';
 }
 

@@ -1,6 +1,7 @@
 // All policies of a scenario of sessions over paired seeds, and what came of it as rows.
 
 import { type Interval, meanInterval, pairedRatio } from '../measure/bootstrap.ts';
+import { outcomesOf, type Row } from '../measure/row.ts';
 import type { Block } from '../report.ts';
 import { SESSION_FIGURE_NAMES, type SessionFigureName, type SessionFigures } from './figures.ts';
 import { sessionPolicyTitle } from './load.ts';
@@ -15,21 +16,6 @@ export interface SessionRun {
 export interface SessionSeries {
   readonly title: string;
   readonly runs: SessionFigures[];
-}
-
-/** One figure: the mean over seeds with its interval, or the ratio to another policy's on the same seeds. */
-export interface SessionRow {
-  readonly figure: string;
-  readonly value: number;
-  /** 95 %. */
-  readonly low: number;
-  readonly high: number;
-  readonly unit: string;
-  readonly goal: number | null;
-  readonly sense: '<=';
-  readonly baseline: string | null;
-  /** By seed. */
-  readonly runs: readonly number[];
 }
 
 const UNITS: Readonly<Record<SessionFigureName, string>> = {
@@ -72,7 +58,7 @@ export function sessionRows(
   name: string,
   { policies, baseline, goals }: SessionScenarioConfig,
   all: readonly SessionSeries[],
-): SessionRow[] {
+): Row[] {
   const reference = baseline ?? sessionPolicyTitle(policies[0]!);
   const values = (series: SessionSeries, figure: SessionFigureName): number[] =>
     series.runs.map(run => run[figure]);
@@ -86,7 +72,7 @@ export function sessionRows(
     goal: number | null,
     against: string | null,
     runs: number[],
-  ): SessionRow => ({ figure, ...interval, unit, goal, sense: '<=', baseline: against, runs });
+  ): Row => ({ figure, ...interval, unit, goal, sense: '<=', baseline: against, runs });
   return all.flatMap(series => {
     const { title } = series;
     const own = SESSION_FIGURE_NAMES.map(figure =>
@@ -129,7 +115,7 @@ export function sessionRows(
 export function sessionBlock(
   { policies, baseline }: SessionScenarioConfig,
   all: readonly SessionSeries[],
-  rows: readonly SessionRow[],
+  rows: readonly Row[],
 ): Block {
   const reference = all.find(({ title }) => title === (baseline ?? sessionPolicyTitle(policies[0]!)))!;
   const mean = (series: SessionSeries, figure: SessionFigureName): number =>
@@ -162,17 +148,6 @@ export function sessionBlock(
         `${ratio.value.toFixed(3)} [${ratio.low.toFixed(3)}, ${ratio.high.toFixed(3)}]`,
       ];
     }),
-    goals: rows.flatMap(({ figure, value, low, high, unit, goal }) =>
-      goal === null
-        ? []
-        : [
-            {
-              text: `${figure}: ${short(value)} [${short(low)}, ${short(high)}] ${unit}, goal ≤ ${goal}`,
-              met: value <= goal,
-            },
-          ],
-    ),
+    goals: outcomesOf(rows),
   };
 }
-
-const short = (value: number): string => String(Number(value.toPrecision(4)));

@@ -1,6 +1,7 @@
 // From a file to a checked scenario of sessions, or to every problem in it.
 
 import { error, type Finding } from '../../config/problem.ts';
+import { policyFindings } from '../scenario/policy-checks.ts';
 import { type Loaded, loadAs, readAs } from '../scenario/read.ts';
 import { type SessionPolicyConfig, SessionScenario, type SessionScenarioConfig } from './spec.ts';
 
@@ -28,32 +29,13 @@ function contradictions({
   warmup,
   measure,
 }: SessionScenarioConfig): Finding[] {
-  const found: Finding[] = [];
-  const titles = policies.map(sessionPolicyTitle);
-  const known = (title: string | undefined, path: (string | number)[]): void => {
-    if (title !== undefined && !titles.includes(title))
-      found.push(error(path, { what: `no policy ${title}`, expected: `one of ${titles.join(', ')}` }));
-  };
-  titles.forEach((title, i) => {
-    if (titles.indexOf(title) !== i)
-      found.push(
-        error(['policies', i], {
-          what: `there is a policy ${title} already`,
-          expected: 'another name by "as"',
-        }),
-      );
-  });
+  const found = policyFindings(policies.map(sessionPolicyTitle), baseline, goals);
   policies.forEach(({ over, under }, i) => {
     if (under >= over)
       found.push(
         error(['policies', i, 'under'], { what: `not below over (${over})`, expected: 'less than over' }),
       );
   });
-  known(baseline, ['baseline']);
-  for (const [i, goal] of goals.entries()) {
-    known(goal.policy, ['goals', i, 'policy']);
-    known(goal.against, ['goals', i, 'against']);
-  }
   if (!backends.some(({ joins }) => joins === 0))
     found.push(
       error(['backends'], {
