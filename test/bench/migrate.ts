@@ -1,220 +1,95 @@
-// What it costs to carry WebSockets, beside other ways to do it, and how long clients are held when they move.
+// Five backends rolled under WebSockets that talk, behind leaseway, HAProxy and nginx in one run:
+// `npm run bench:migrate -- [--clients 5000] [--pace 250] [--fronts leaseway,haproxy,nginx] [--json FILE]`.
 //
-//   node test/bench/migrate.ts [--seconds 2] [--idle 1000] [--moves 400]
+// Messages are numbered both ways: what a client sends is checked by the backends, whichever had it; what they answer, by the client.
 
-import { fork } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import WebSocket from 'ws';
-import { acceptOf } from '../../lib/data/upstream/websocket-key.ts';
-import { CountingBackend } from '../support/counting-backend.ts';
-import { Leaseway } from '../support/leaseway.ts';
+import type { FrontName } from './migrate-fronts.ts';
+import { type RollReport, roll } from './migrate-roll.ts';
+import type { Row } from './rivals-figures.ts';
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '2' },
-    idle: { type: 'string', default: '1000' },
-    moves: { type: 'string', default: '400' },
+    clients: { type: 'string', default: '5000' },
+    pace: { type: 'string', default: '250' },
+    fronts: { type: 'string', default: 'leaseway,haproxy,nginx' },
+    json: { type: 'string' },
   },
 });
-const [SECONDS, IDLE, MOVES] = [Number(values.seconds), Number(values.idle), Number(values.moves)];
-const KINDS = ['pipe', 'http-proxy', 'relay', 'relay, movable'] as const;
-const CONNECTIONS = 32;
-const ROUNDS = 3;
+const [clients, pace, backends, periodMs] = [Number(values.clients), Number(values.pace), 5, 1_000];
 
-/** A frame of `bytes` of payload. */
-function frame(bytes: number, masked: boolean): Buffer {
-  const mask = masked ? 0x80 : 0;
-  const head = bytes < 126 ? [0x82, mask | bytes] : [0x82, mask | 126, bytes >> 8, bytes & 255];
-  return Buffer.concat([Buffer.from(head), masked ? randomBytes(4) : Buffer.alloc(0), Buffer.alloc(bytes)]);
+// Node has raised the soft limit to the hard one, which only the system's administrator may raise.
+const needed = 2 * clients + 1_000;
+const limit = Number(/^Max open files +\S+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
+if (limit < needed)
+  throw new Error(
+    `${clients} clients take ${needed} file descriptors of the proxy, and the limit is ${limit}: ulimit -Hn, or --clients ${(limit - 1_000) >> 1}`,
+  );
+
+const rows: Row[] = [];
+const lines: string[][] = [
+  [
+    '',
+    'sessions broken',
+    'disconnects',
+    'messages',
+    'lost',
+    'doubled',
+    'reordered',
+    'held p50',
+    'p99',
+    'answered p50',
+    'p99',
+    'max ms',
+  ],
+];
+for (const name of values.fronts.split(',') as FrontName[]) {
+  process.stderr.write(`${name} …\n`);
+  const report = await roll({ front: name, migrate: 'transparent', backends, clients, periodMs, pace });
+  note(name, report);
 }
+const widths = lines[0]!.map((_, column) => Math.max(...lines.map(line => line[column]!.length)));
+for (const line of lines)
+  process.stdout.write(
+    `${line
+      .map((cell, i) => cell.padStart(widths[i]!))
+      .join('  ')
+      .trimEnd()}\n`,
+  );
+let missed = 0;
+for (const { figure, value, unit, sense, goal } of rows.filter(row => row.goal !== null)) {
+  const met = sense === '<=' ? value <= goal! : value >= goal!;
+  if (!met) missed += 1;
+  process.stdout.write(`${met ? 'met   ' : 'MISSED'} ${figure}: ${value} ${unit} (goal ${sense} ${goal})\n`);
+}
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 1)}\n`);
+process.exitCode = missed === 0 ? 0 : 1;
 
-/** Answers each masked frame of `payload` bytes with a frame of as many; knows no other. */
-async function echoServer(payload: () => number) {
-  const server = createServer();
-  server.on('upgrade', (request, socket: Socket) => {
-    socket.setNoDelay(true);
-    const accept = acceptOf(String(request.headers['sec-websocket-key']));
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
-    );
-    const [asked, answer] = [frame(payload(), true).length, frame(payload(), false)];
-    let bytes = 0;
-    socket.on('error', () => {});
-    socket.on('data', chunk => {
-      bytes += chunk.length;
-      for (; bytes >= asked; bytes -= asked) socket.write(answer);
+function note(name: FrontName, report: RollReport): void {
+  const { heard, answers, holdsMs, answeredMs } = report;
+  const both = (kind: 'lost' | 'doubled' | 'reordered'): number => heard[kind] + answers[kind];
+  const held = (share: number): number => holdsMs[Math.floor(share * (holdsMs.length - 1))] ?? Number.NaN;
+  const ms = (figure: number): string => (Number.isNaN(figure) ? '' : figure.toFixed(1));
+  lines.push([
+    name,
+    `${report.broken} of ${clients}`,
+    ...[report.disconnects, report.messages, both('lost'), both('doubled'), both('reordered')].map(String),
+    ...[held(0.5), held(0.99), answeredMs.p50, answeredMs.p99, answeredMs.max].map(ms),
+  ]);
+  const ours = name === 'leaseway';
+  const title = ours ? 'transparent, co-operative' : name;
+  const row = (figure: string, value: number, unit: string, goal: number | null, sense: Row['sense']): void =>
+    void rows.push({
+      ...{ figure: `roll: ${title}: ${figure}`, value: Math.round(value * 10) / 10, unit },
+      ...{ goal, sense, baseline: '', runs: 1 },
     });
-  });
-  server.listen(0, '127.0.0.1', 4096);
-  await once(server, 'listening');
-  return server;
+  row('sessions broken', report.broken, `of ${clients}`, ours ? 0 : null, '<=');
+  row('disconnects', report.disconnects, 'connections', ours ? 0 : null, '<=');
+  for (const kind of ['lost', 'doubled', 'reordered'] as const)
+    row(`messages ${kind}`, both(kind), `of ${2 * report.messages}`, ours ? 0 : null, '<=');
+  if (!ours) return;
+  row('moves', holdsMs.length, 'connections', clients, '>=');
+  row('pause p50', held(0.5), 'ms', null, '<=');
+  row('pause p99', held(0.99), 'ms', 20, '<=');
 }
-
-async function client(port: number): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  socket.on('error', () => {});
-  socket.write(
-    'GET / HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-  );
-  let text = '';
-  while (!text.includes('\r\n\r\n')) text += String((await once(socket, 'data'))[0]);
-  return socket;
-}
-
-interface Carrier {
-  readonly port: number;
-  look(): Promise<{ cpuUs: number; rss: number }>;
-  end(): void;
-}
-
-async function carrier(kind: string, backendPort: number): Promise<Carrier> {
-  const child = fork(
-    join(import.meta.dirname, '../support/carrier-process.ts'),
-    [kind, String(backendPort)],
-    {
-      execArgv: ['--expose-gc'],
-    },
-  );
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-  return {
-    port,
-    async look() {
-      child.send({});
-      return (await once(child, 'message'))[0];
-    },
-    end: () => void child.kill(),
-  };
-}
-
-/** CPU µs per echo of the carrier. */
-async function cpuPerEcho(through: Carrier, bytes: number): Promise<number> {
-  const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, () => client(through.port)));
-  const [ask, answer] = [frame(bytes, true), frame(bytes, false).length];
-  let echoes = 0;
-  for (const socket of sockets) {
-    let got = 0;
-    socket.on('data', chunk => {
-      got += chunk.length;
-      if (got < answer) return;
-      got -= answer;
-      echoes += 1;
-      socket.write(ask);
-    });
-    socket.write(ask);
-  }
-  // Warm first.
-  await new Promise(resolve => setTimeout(resolve, 500));
-  const before = await through.look();
-  const echoesBefore = echoes;
-  await new Promise(resolve => setTimeout(resolve, SECONDS * 1000));
-  const counted = echoes - echoesBefore;
-  const after = await through.look();
-  for (const socket of sockets) socket.destroy();
-  return (after.cpuUs - before.cpuUs) / counted;
-}
-
-async function memoryPerIdle(through: Carrier): Promise<number> {
-  const before = await through.look();
-  const sockets: Socket[] = [];
-  while (sockets.length < IDLE)
-    sockets.push(...(await Promise.all(Array.from({ length: 50 }, () => client(through.port)))));
-  await new Promise(resolve => setTimeout(resolve, 300));
-  const after = await through.look();
-  for (const socket of sockets) socket.destroy();
-  return (after.rss - before.rss) / IDLE / 1024;
-}
-
-const median = (figures: number[]): number => figures.sort((a, b) => a - b)[figures.length >> 1]!;
-
-async function carrying(): Promise<void> {
-  let bytes = 64;
-  const backend = await echoServer(() => bytes);
-  const { port } = backend.address() as AddressInfo;
-  const rows = new Map<string, { small: number[]; large: number[]; memory: number }>();
-  for (const kind of KINDS) {
-    const through = await carrier(kind, port);
-    rows.set(kind, { small: [], large: [], memory: await memoryPerIdle(through) });
-    through.end();
-  }
-  // Side by side, since the machine is not always as fast.
-  for (let round = 0; round < ROUNDS; round++)
-    for (const kind of KINDS) {
-      const through = await carrier(kind, port);
-      for (const [size, into] of [
-        [64, 'small'],
-        [4096, 'large'],
-      ] as const) {
-        bytes = size;
-        rows.get(kind)![into].push(await cpuPerEcho(through, size));
-      }
-      through.end();
-    }
-  backend.closeAllConnections();
-  backend.close();
-  const base = rows.get('pipe')!;
-  const [small, large] = [median(base.small), median(base.large)];
-  console.log('carried by        CPU µs/echo 64 B   4 KiB   of a pipe 64 B   4 KiB   KiB/idle connection');
-  for (const [kind, row] of rows) {
-    const [s, l] = [median(row.small), median(row.large)];
-    console.log(
-      `${kind.padEnd(16)} ${s.toFixed(1).padStart(17)} ${l.toFixed(1).padStart(7)} ${(s / small).toFixed(2).padStart(16)} ${(l / large).toFixed(2).padStart(7)} ${row.memory.toFixed(1).padStart(21)}`,
-    );
-  }
-}
-
-async function moving(): Promise<void> {
-  const backends = await Promise.all(['b1', 'b2', 'b3'].map(name => CountingBackend.start(name)));
-  await using leaseway = await Leaseway.start({
-    config: { workers: 1, routes: [{ cluster: 'chat' }] },
-    clusters: {
-      chat: {
-        backends: backends.map(({ name, url }) => ({ id: name, url })),
-        websocket: { migrate: 'transparent' },
-      },
-    },
-  });
-  const sockets = await Promise.all(
-    Array.from({ length: MOVES }, async () => {
-      const socket = new WebSocket(`ws://127.0.0.1:${leaseway.port()}/${Math.random()}`);
-      await once(socket, 'open');
-      return socket;
-    }),
-  );
-  const talking = setInterval(() => {
-    for (const socket of sockets) if (Math.random() < 0.05) socket.send('hello');
-  }, 50);
-  const ids = ((await leaseway.admin('/v1/connections?limit=10000')).body.items as { id: string }[]).map(
-    ({ id }) => id,
-  );
-  const move = async (id: string): Promise<number> =>
-    (await leaseway.admin(`/v1/connections/${id}/move`, 'POST', {})).body.holdMs;
-  const paced: number[] = [];
-  for (const id of ids) paced.push(await move(id));
-  // As many as the admin API takes in at a time.
-  const atOnce: number[] = [];
-  const waiting = [...ids];
-  const mover = async (): Promise<void> => {
-    for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) atOnce.push(await move(id));
-  };
-  await Promise.all(Array.from({ length: 16 }, mover));
-  clearInterval(talking);
-  for (const [name, holds] of [
-    ['one after the other', paced],
-    ['16 at a time', atOnce],
-  ] as const) {
-    holds.sort((a, b) => a - b);
-    const at = (share: number): string => holds[Math.floor(share * (holds.length - 1))]!.toFixed(1);
-    console.log(`held, ${MOVES} moves ${name}: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`);
-  }
-  for (const socket of sockets) socket.terminate();
-  for (const backend of backends) await backend[Symbol.asyncDispose]();
-}
-
-await carrying();
-await moving();
-process.exit(0);

@@ -1,4 +1,4 @@
-// A process that carries WebSockets to one backend, in one of several ways, and says what that costs it. For test/bench/migrate.ts.
+// A process that carries WebSockets to one backend, in one of several ways, and says what that costs it. For test/bench/carry.ts.
 
 import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcp, type Socket } from 'node:net';

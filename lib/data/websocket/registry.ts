@@ -22,7 +22,7 @@ interface Leaving {
 
 /** IANA's registry of RFC 6455 close codes: the service restarts, the client should come back after a random delay. */
 const SERVICE_RESTART = 1012;
-const TICK_MS = 100;
+const TICK_MS = 20;
 /** Moves that end together are told together. */
 const TELL_AFTER_MS = 5;
 /** One that could not be moved is not tried again at once; when it has to leave, it ends instead. */

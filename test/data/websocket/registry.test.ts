@@ -114,6 +114,20 @@ t.test('an ending that is not named any more stops; the rest stays', async t => 
   t.ok(then > 0 && then < 20);
 });
 
+t.test('a pace is even: a few at a time, not a burst now and then', async t => {
+  const clock = new FakeClock();
+  const registry = new TunnelRegistry(clock, 0);
+  const tunnels = fill(registry, 1, 1_000);
+  registry.endSlots([{ slots: [1], perSecond: 250 }]);
+  let most = 0;
+  for (let ms = 0, before = ended(tunnels); ms < 2_000; ms += 1, before = ended(tunnels)) {
+    clock.advance(1);
+    most = Math.max(most, ended(tunnels) - before);
+  }
+  t.ok(most <= 5, `${most} at once`);
+  t.ok(Math.abs(ended(tunnels) - 500) <= 5, `${ended(tunnels)} in two seconds`);
+});
+
 t.test('saying the same again every quarter of a second changes no pace', async t => {
   const clock = new FakeClock();
   const registry = new TunnelRegistry(clock, 0);
