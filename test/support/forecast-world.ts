@@ -50,6 +50,8 @@ export class ForecastWorld {
   wallMs = Date.parse('2026-11-20T12:00:00Z');
   /** Requests in flight over the whole cluster, on average. */
   work = 9;
+  /** Instead of work a stream of requests: so many come each tick, and wait where places are taken. */
+  arrivals = 0;
   panic = false;
   /** Requests at once, configured, of each. */
   concurrency: number | undefined = 10;
@@ -155,6 +157,7 @@ export class ForecastWorld {
     const levelOf = (id: string): number => 2 * this.gateOf(id) + this.outsideOf(id);
     const least = Math.min(...able.map(({ id }) => levelOf(id)));
     const open = able.filter(({ id }) => levelOf(id) === least);
+    if (this.arrivals > 0) return this.#queue(open);
     for (const backend of this.backends) {
       const mean = open.includes(backend) ? (this.work / open.length) * backend.slowness : 0;
       backend.inFlight = Math.max(0, Math.round(mean + (mean > 0 ? 2 * this.#random.next() - 1 : 0)));
@@ -166,6 +169,23 @@ export class ForecastWorld {
       backend.counts.serverErrors += failed;
       backend.counts.latencySumMs += answers * latencyMs;
       backend.counts.bytesOut += answers * 100;
+    }
+  }
+
+  /** Each request to the shortest queue, of four places. */
+  #queue(open: readonly Held[]): void {
+    const places = 4;
+    for (let i = 0; i < this.arrivals; i++) {
+      const shortest = open.reduce((best, one) => (one.inFlight < best.inFlight ? one : best));
+      shortest.inFlight += 1;
+      shortest.counts.attempts += 1;
+    }
+    for (const backend of this.backends) {
+      const serviceMs = backend.serviceMs * backend.slowness;
+      const answers = Math.min(backend.inFlight, Math.round((places * TICK_MS) / serviceMs));
+      backend.counts.successes += answers;
+      backend.counts.latencySumMs += answers * serviceMs * Math.max(1, backend.inFlight / places);
+      backend.inFlight -= answers;
     }
   }
 }

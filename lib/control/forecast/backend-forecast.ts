@@ -103,7 +103,7 @@ export class BackendForecast {
     const { now } = this.observed;
     if (this.observed.closed && now !== null) {
       this.#learned.learn(now);
-      this.check.check(now, signals);
+      this.check.check(now, signals, this.#learned.share(nowMs));
     }
     this.score = scoreOf({
       seen: this.observed,

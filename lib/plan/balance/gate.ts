@@ -3,7 +3,7 @@
 // Judged once a tick per backend from signs that a real proxy can have, then settled for the cluster at once:
 //   capacity   least share of its usual capacity foreseen over the horizon is under 30 %
 //   memory     the watermark at which it paused before is near, see watermark.ts
-//   load       its foreseen load is over max(threshold, the cluster's mean + above)
+//   load       its foreseen load is over max(threshold, the cluster's mean + above), and the open ones can do its work as well
 //   stall      its oldest request of ours is far older than requests get: not shut, but a last resort
 // Each opens again at another value than it shuts at. Never more than half of a cluster is shut: were all, the gate would
 // know nothing, and work must go somewhere.
@@ -95,13 +95,21 @@ export class Gate {
     } else this.forget(slot, false);
   }
 
-  /** Opens the least certain of the slots given until no more than half of them are shut. */
-  settle(slots: readonly number[]): void {
-    const shut = slots.filter(slot => this.#standing[slot] === Standing.shut);
-    const tooMany = shut.length - Math.floor(MOST_SHUT * slots.length);
-    if (tooMany <= 0) return;
-    shut.sort((a, b) => this.#severity[a]! - this.#severity[b]!);
+  /**
+   * Opens the least certain of the slots given until no more than half of them are shut, then of those with too much load until
+   * `bear` says that the open ones can do all the work: else it would go to the few that are left as a herd, and on to the next
+   * when these are full and shut.
+   */
+  settle(slots: readonly number[], bear: (open: readonly number[]) => boolean = () => true): void {
+    const shut = this.#leastCertain(slots, slot => this.#standing[slot] === Standing.shut);
+    const tooMany = Math.max(0, shut.length - Math.floor(MOST_SHUT * slots.length));
     for (const slot of shut.slice(0, tooMany)) this.#standing[slot] = Standing.lastResort;
+    const open = slots.filter(slot => this.#standing[slot] === Standing.open);
+    for (const slot of this.#leastCertain(slots, slot => this.#reasons[slot] === 'load')) {
+      if (bear(open)) return;
+      this.forget(slot, false);
+      open.push(slot);
+    }
   }
 
   standing(slot: number): Standing {
@@ -118,6 +126,10 @@ export class Gate {
     this.#standing[slot] = Standing.open;
     this.#reasons[slot] = null;
     if (all) this.#watermarks[slot] = undefined;
+  }
+
+  #leastCertain(slots: readonly number[], which: (slot: number) => boolean): number[] {
+    return slots.filter(which).sort((a, b) => this.#severity[a]! - this.#severity[b]!);
   }
 
   #shut(slot: number, reason: GateReason, severity: number): void {

@@ -3,7 +3,7 @@
 import type { Second } from './observed.ts';
 import type { BackendSignals, Reading } from './signals.ts';
 
-/** `contradicts`: calm reports while latency and work in flight have multiplied. `absurd`: no share. `silent`: it used to report. */
+/** `contradicts`: calm reports of one that is flooded, or has lost its capacity. `absurd`: no share. `silent`: it used to report. */
 export type Doubt = 'none' | 'contradicts' | 'absurd' | 'silent';
 
 /** A report older than this counts no more; until then its age widens the forecast. */
@@ -12,6 +12,8 @@ export const SILENT_MS = 10_000;
 const MOST = 8;
 /** Latency and in flight over their usual, both. */
 const MULTIPLIED = 2.5;
+/** Of its usual capacity: who has less left is not calm. As long as that, the gate keeps it shut: what is in flight says nothing then. */
+const LOST = 0.5;
 const LEAST_IN_FLIGHT = 3;
 /** Who says more than this does not claim to be calm. */
 const CALM = 0.5;
@@ -22,9 +24,9 @@ const SECONDS_TO_DOUBT = 3;
 const SECONDS_TO_BELIEVE = 10;
 /** Seconds until there is a usual. */
 const SETTLED = 30;
-/** Share of a second in the usual: a minute's memory, ten minutes' while in doubt, so that no lie becomes usual soon. */
+/** Share of a second in the usual: a minute's memory, ten minutes' while slow: work comes and goes before it is doubted. */
 const NEWEST = 1 / 60;
-const NEWEST_IN_DOUBT = 1 / 600;
+const NEWEST_WHILE_SLOW = 1 / 600;
 
 /** The shares that a backend claims by itself. */
 const CLAIMS = ['cpu', 'application', 'memory', 'network', 'disk'] as const;
@@ -39,10 +41,12 @@ export class ReportCheck {
   #claimed = 0;
   #against = 0;
   #agreed = 0;
+  #contradicts = false;
+  #answeredMs = Number.NEGATIVE_INFINITY;
   #lastAbsurdMs = Number.NEGATIVE_INFINITY;
 
-  /** Once a whole second. */
-  check(seen: Second, signals: BackendSignals): void {
+  /** Once a whole second. `capacity` is what is left of the usual, as far as the proxy has met its end. */
+  check(seen: Second, signals: BackendSignals, capacity: number): void {
     const readings = CLAIMS.flatMap(kind => signals[kind] ?? []);
     if (readings.length === 0) {
       this.doubt = 'none';
@@ -53,43 +57,52 @@ export class ReportCheck {
       this.#lastAbsurdMs = atMs;
     const claimed = claimOf(signals, atMs);
     const absurd = atMs - this.#lastAbsurdMs < SILENT_MS;
+    const answered = seen.latencyMs >= 0;
+    if (answered) this.#answeredMs = atMs;
     if (claimed === null) {
-      this.doubt = absurd ? 'absurd' : 'silent';
+      // Who reports with its answers alone and was asked nothing has kept nothing back.
+      const asked = atMs - this.#answeredMs < SILENT_MS || readings.some(({ source }) => source !== 'orca');
+      if (absurd) this.doubt = 'absurd';
+      else this.doubt = asked ? 'silent' : 'none';
       return;
     }
-    // Nobody asked it anything: that speaks neither for it nor against. But it does report.
-    if (!(seen.latencyMs >= 0)) {
-      if (this.doubt !== 'contradicts') this.doubt = absurd ? 'absurd' : 'none';
-      return;
-    }
-    const contradicted = this.#contradicted(seen, claimed);
-    this.#against = contradicted ? this.#against + 1 : 0;
-    this.#agreed = contradicted ? 0 : this.#agreed + 1;
-    const doubted = this.doubt === 'contradicts';
-    const contradicts = doubted ? this.#agreed < SECONDS_TO_BELIEVE : this.#against >= SECONDS_TO_DOUBT;
-    if (contradicts) this.doubt = 'contradicts';
+    const slow = answered && this.#slow(seen);
+    const lost = capacity < LOST;
+    // Else nobody asked it anything: that speaks neither for it nor against. But it does report.
+    if (answered || lost) this.#weigh(((slow && this.#full(seen)) || lost) && this.#calm(claimed));
+    if (this.#contradicts) this.doubt = 'contradicts';
     else this.doubt = absurd ? 'absurd' : 'none';
-    this.#learn(seen, claimed, contradicted);
+    if (answered) this.#learn(seen, claimed, slow);
   }
 
-  #contradicted({ latencyMs, inFlight }: Second, claimed: number): boolean {
-    return (
-      this.#seconds >= SETTLED &&
-      latencyMs > MULTIPLIED * this.#latencyMs &&
-      inFlight >= LEAST_IN_FLIGHT &&
-      inFlight > MULTIPLIED * this.#inFlight &&
-      claimed < CALM &&
-      claimed < NOTICED * this.#claimed + NOTICED_BY
-    );
+  #weigh(against: boolean): void {
+    this.#against = against ? this.#against + 1 : 0;
+    this.#agreed = against ? 0 : this.#agreed + 1;
+    this.#contradicts = this.#contradicts
+      ? this.#agreed < SECONDS_TO_BELIEVE
+      : this.#against >= SECONDS_TO_DOUBT;
   }
 
-  #learn({ latencyMs, inFlight }: Second, claimed: number, contradicted: boolean): void {
+  #slow({ latencyMs }: Second): boolean {
+    return this.#seconds >= SETTLED && latencyMs > MULTIPLIED * this.#latencyMs;
+  }
+
+  #full({ inFlight }: Second): boolean {
+    return inFlight >= LEAST_IN_FLIGHT && inFlight > MULTIPLIED * this.#inFlight;
+  }
+
+  #calm(claimed: number): boolean {
+    return claimed < CALM && claimed < NOTICED * this.#claimed + NOTICED_BY;
+  }
+
+  #learn({ latencyMs, inFlight }: Second, claimed: number, slow: boolean): void {
     this.#seconds += 1;
-    // Evenly at first, so that the first second weighs no more than the next. A lie has no such start.
-    const share = contradicted ? NEWEST_IN_DOUBT : Math.max(NEWEST, 1 / this.#seconds);
+    // Evenly at first, so that the first second weighs no more than the next. Slowness has no such start.
+    const share = slow ? NEWEST_WHILE_SLOW : Math.max(NEWEST, 1 / this.#seconds);
     this.#latencyMs += share * (latencyMs - this.#latencyMs);
     this.#inFlight += share * (inFlight - this.#inFlight);
-    this.#claimed += share * (claimed - this.#claimed);
+    // What an honest one says while slow is no measure of calm: it would be doubted as soon as its word was usual.
+    if (!slow) this.#claimed += share * (claimed - this.#claimed);
   }
 }
 

@@ -79,6 +79,25 @@ t.test('in panic, off, and where no work goes, standing still counts for nothing
   t.equal(off.forecast.heed('b', 900, off.nowMs), false);
 });
 
+t.test('when more comes than all can do, it is shared: no herd goes from one to the next', async t => {
+  const world = new ForecastWorld();
+  for (const backend of world.backends) backend.serviceMs = 50;
+  world.arrivals = 30;
+  world.pass(30_000);
+  world.at('b').slowness = 2;
+  world.arrivals = 52;
+  const before = world.backends.map(({ counts }) => counts.attempts);
+  let alone = 0;
+  world.pass(30_000, () => {
+    if (world.backends.filter(({ id }) => world.gateOf(id) === 0).length === 1) alone += 1;
+  });
+  const [a, , c] = world.backends.map(({ counts }, i) => counts.attempts - before[i]!);
+  t.equal(alone, 0, 'ticks in which one has all the work');
+  t.ok(Math.abs(a! - c!) < 0.02 * (a! + c!), `alike ones have alike work: ${a} and ${c}`);
+  const waiting = world.backends.reduce((sum, { inFlight }) => sum + inFlight, 0);
+  t.ok(waiting < 300, `two a tick are too many; ${waiting} wait`);
+});
+
 t.test('what concerns all alike gates nobody', async t => {
   const world = new ForecastWorld();
   world.pass(30_000);

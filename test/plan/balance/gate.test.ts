@@ -58,6 +58,23 @@ t.test('half stay: the least certain are opened to a last resort', async t => {
   );
 });
 
+t.test('too much load shuts only while the open ones can bear the work', async t => {
+  const gate = new Gate(4);
+  const standings = (most: number) => {
+    judged(gate, 0, { load: 0.9 });
+    judged(gate, 1, { load: 0.8 });
+    judged(gate, 2, { capacity: 0 });
+    judged(gate, 3, {});
+    gate.settle([0, 1, 2, 3], open => open.length >= most);
+    return [0, 1, 2, 3].map(slot => gate.standing(slot));
+  };
+  const { open, shut, lastResort } = Standing;
+  t.same(standings(1), [shut, lastResort, shut, open]);
+  t.same(standings(2), [shut, open, shut, open], 'the least certain first, and a last resort takes no work');
+  t.same(standings(4), [open, open, shut, open], 'who has collapsed stays shut');
+  t.equal(gate.reason(0), null);
+});
+
 t.test('a slot given to another backend is open', async t => {
   const gate = new Gate(1);
   judged(gate, 0, { capacity: 0 });

@@ -3,7 +3,12 @@
 import t from 'tap';
 import { isShare, ReportCheck } from '../../../lib/plan/load/doubt.ts';
 import type { Second } from '../../../lib/plan/load/observed.ts';
-import { type BackendSignals, NO_SIGNALS, type Reading } from '../../../lib/plan/load/signals.ts';
+import {
+  type BackendSignals,
+  NO_SIGNALS,
+  type Reading,
+  type SignalSource,
+} from '../../../lib/plan/load/signals.ts';
 
 const USUAL = { inFlight: 4, latencyMs: 20 };
 /** Both are over 2.5 × usual. */
@@ -13,6 +18,9 @@ const UNASKED = { inFlight: 0, latencyMs: Number.NaN };
 class Checked {
   readonly check = new ReportCheck();
   nowMs = 0;
+  source: SignalSource = 'orca';
+  /** Left of the usual. */
+  capacity = 1;
 
   get doubt(): string {
     return this.check.doubt;
@@ -23,7 +31,7 @@ class Checked {
     for (let i = 0; i < seconds; i++) {
       this.nowMs += 1000;
       if (says !== undefined) this.#signals = this.#reported(says);
-      this.check.check(this.#second(seen), this.#signals);
+      this.check.check(this.#second(seen), this.#signals, this.capacity);
     }
     return this.doubt;
   }
@@ -31,7 +39,7 @@ class Checked {
   #signals: BackendSignals = NO_SIGNALS;
 
   #reported(says: Partial<Record<string, number>>): BackendSignals {
-    const reading = (value: number): Reading => ({ value, atMs: this.nowMs, source: 'orca' });
+    const reading = (value: number): Reading => ({ value, atMs: this.nowMs, source: this.source });
     const readings = Object.entries(says).map(([kind, value]) => [kind, reading(value!)]);
     return { ...this.#signals, ...Object.fromEntries(readings) };
   }
@@ -45,8 +53,12 @@ class Checked {
   }
 }
 
-const settled = (says: Partial<Record<string, number>> = { cpu: 0.2 }): Checked => {
+const settled = (
+  says: Partial<Record<string, number>> = { cpu: 0.2 },
+  source: SignalSource = 'orca',
+): Checked => {
   const checked = new Checked();
+  checked.source = source;
   checked.run(60, USUAL, says);
   return checked;
 };
@@ -71,6 +83,35 @@ t.test('doubt is withdrawn after ten seconds that agree, in a row, and no sooner
 t.test('a lie does not become usual within minutes', async t => {
   const checked = settled();
   t.equal(checked.run(90, FLOODED, { cpu: 0.2 }), 'contradicts');
+});
+
+t.test('who has lost its capacity and says that it is calm is doubted, though work has left it', async t => {
+  const checked = settled();
+  checked.capacity = 0.3;
+  t.equal(checked.run(2, { inFlight: 2, latencyMs: 800 }, { cpu: 0.2 }), 'none');
+  t.equal(checked.run(1, UNASKED, { cpu: 0.2 }), 'contradicts');
+  checked.capacity = 0.6;
+  t.equal(checked.run(20, UNASKED, { cpu: 0.2 }), 'contradicts', 'unasked it proves nothing');
+  t.equal(checked.run(10, USUAL, { cpu: 0.2 }), 'none');
+  const honest = settled();
+  honest.capacity = 0.3;
+  t.equal(honest.run(10, UNASKED, { cpu: 0.9 }), 'none');
+});
+
+t.test('who says that it is flooded is believed for as long as it is', async t => {
+  const honest = settled();
+  const doubts = Array.from({ length: 1_800 }, () =>
+    honest.run(1, { inFlight: 40, latencyMs: 200 }, { cpu: 0.45 }),
+  );
+  t.same([...new Set(doubts)], ['none']);
+});
+
+t.test('silence is no way out of doubt', async t => {
+  const checked = settled();
+  checked.run(3, FLOODED, { cpu: 0.2 });
+  t.equal(checked.run(11, FLOODED), 'silent');
+  t.equal(checked.run(1, USUAL, { cpu: 0.2 }), 'contradicts');
+  t.equal(checked.run(9, USUAL, { cpu: 0.2 }), 'none');
 });
 
 t.test('doubt needs evidence of both kinds, several requests, and a calm report', async t => {
@@ -126,8 +167,14 @@ t.test('who used to report and does not is silent; who never did is not', async 
   t.equal(checked.run(1, USUAL, { cpu: 0.2 }), 'none');
 });
 
+t.test('who reports with its answers is not silent while nobody asks it', async t => {
+  const unasked = settled();
+  t.equal(unasked.run(30, UNASKED), 'none');
+  t.equal(unasked.run(1, USUAL), 'silent', 'it answered, and said nothing');
+});
+
 t.test('silence and nonsense end when it reports again, though nobody asks anything of it', async t => {
-  const silent = settled();
+  const silent = settled({ cpu: 0.2 }, 'scrape');
   t.equal(silent.run(11, UNASKED), 'silent');
   t.equal(silent.run(1, UNASKED, { cpu: 0.2 }), 'none');
   t.equal(silent.run(1, UNASKED, { cpu: 0.2, disk: -1 }), 'absurd');
