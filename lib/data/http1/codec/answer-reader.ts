@@ -2,6 +2,7 @@
 
 import type { Fields } from '../../../core/fields.ts';
 import { BodyReader, UNTIL_CLOSE } from './body-reader.ts';
+import { Fed } from './fed.ts';
 import { HeadReader } from './head-reader.ts';
 import type { ScanLimits } from './scan.ts';
 
@@ -17,24 +18,20 @@ const A_BAD = 2;
 const A_UPGRADED = 3;
 /** Nothing was asked, so nothing may come. */
 const A_IDLE = 4;
-const NOTHING: Buffer = Buffer.alloc(0);
 
 /** Of an answer's head, and of its trailers. */
 const LIMITS: ScanLimits = { targetBytes: 0, fieldBytes: 64 * 1024, fields: 256 };
 
-export class AnswerReader {
+export class AnswerReader extends Fed {
   status = 0;
   fields: Fields = [];
   fault = '';
-  chunk: Buffer = NOTHING;
   /** The connection may carry another request once this answer has ended. */
   keepAlive = false;
   /** Its Keep-Alive field, or empty. */
   keepAliveHint = '';
   readonly #heads = new HeadReader('answer', LIMITS);
   readonly #body = new BodyReader();
-  #bytes = NOTHING;
-  #at = 0;
   #state = A_IDLE;
   #headOnly = false;
   #upgrade = false;
@@ -57,15 +54,9 @@ export class AnswerReader {
     return this.#body.trailers;
   }
 
-  get unread(): number {
-    return this.#bytes.length - this.#at;
-  }
-
-  feed(bytes: Buffer): void {
+  override feed(bytes: Buffer): void {
     this.#begun = true;
-    if (this.unread === 0) this.#bytes = bytes;
-    else this.#bytes = Buffer.concat([this.#bytes.subarray(this.#at), bytes]);
-    this.#at = 0;
+    super.feed(bytes);
   }
 
   next(): AnswerStep {
@@ -90,22 +81,13 @@ export class AnswerReader {
     return 'end';
   }
 
-  /** Behind 101: what was fed beyond it. */
-  rest(): Buffer {
-    const rest = this.#bytes.subarray(this.#at);
-    this.#bytes = NOTHING;
-    this.#at = 0;
-    return rest;
-  }
-
   #nextHead(): AnswerStep {
-    if (this.#at === this.#bytes.length) return 'more';
+    if (this.at === this.bytes.length) return 'more';
     const heads = this.#heads;
-    const scanned = heads.read(this.#bytes, this.#at, LIMITS);
-    this.#at = heads.position;
+    const scanned = heads.read(this.bytes, this.at, LIMITS);
+    this.at = heads.position;
     if (scanned === 'more') {
-      this.#bytes = NOTHING;
-      this.#at = 0;
+      this.drop();
       return 'more';
     }
     if (scanned === 'bad') return this.#bad(heads.scanner.fault);
@@ -136,30 +118,21 @@ export class AnswerReader {
 
   #nextOfBody(): AnswerStep {
     const body = this.#body;
-    const step = body.read(this.#bytes, this.#at, LIMITS);
-    this.#at = body.position;
+    const step = body.read(this.bytes, this.at, LIMITS);
+    this.at = body.position;
     if (step === 'bad') return this.#bad(body.fault);
-    if (step === 'data') this.chunk = this.#bytes.subarray(body.from, body.to);
+    if (step === 'data') this.chunk = this.bytes.subarray(body.from, body.to);
     else {
       if (step === 'end') this.#state = A_IDLE;
-      this.#release();
+      this.release();
     }
     return step;
-  }
-
-  /** Bytes that were read are not held on to: an idle connection ought to cost nothing. */
-  #release(): void {
-    this.chunk = NOTHING;
-    if (this.#at < this.#bytes.length) return;
-    this.#bytes = NOTHING;
-    this.#at = 0;
   }
 
   #bad(fault: string): 'bad' {
     this.#state = A_BAD;
     this.fault = fault;
-    this.#bytes = NOTHING;
-    this.#at = 0;
+    this.drop();
     return 'bad';
   }
 }

@@ -6,6 +6,7 @@ import { isRefusal, type Refusal, refusal } from '../../listener/refusal.ts';
 import type { RequestHead } from '../../ports.ts';
 import { type HeadLimits, judgeHead } from '../head.ts';
 import { BodyReader } from './body-reader.ts';
+import { Fed } from './fed.ts';
 import type { Framing } from './framing.ts';
 import { HeadReader } from './head-reader.ts';
 import type { ScanLimits } from './scan.ts';
@@ -20,17 +21,15 @@ const R_HEAD = 0;
 const R_BODY = 1;
 const R_BAD = 2;
 const R_UPGRADED = 3;
-const NOTHING: Buffer = Buffer.alloc(0);
 
 export interface LimitsNow {
   /** Read anew for each request: a reload replaces them. */
   readonly limits: HeadLimits;
 }
 
-export class RequestReader {
+export class RequestReader extends Fed {
   head: RequestHead | null = null;
   refusal: Refusal | null = null;
-  chunk: Buffer = NOTHING;
   /** Its client wants the connection to end with this request. */
   lastOne = false;
   readonly #scheme: 'http' | 'https';
@@ -39,11 +38,10 @@ export class RequestReader {
   readonly #body = new BodyReader();
   #limits: HeadLimits;
   #scanLimits: ScanLimits;
-  #bytes = NOTHING;
-  #at = 0;
   #state = R_HEAD;
 
   constructor(scheme: 'http' | 'https', now: LimitsNow) {
+    super();
     this.#scheme = scheme;
     this.#now = now;
     this.#limits = now.limits;
@@ -55,20 +53,9 @@ export class RequestReader {
     return this.#body.trailers;
   }
 
-  /** Bytes that were fed and not read. */
-  get unread(): number {
-    return this.#bytes.length - this.#at;
-  }
-
   /** Between two requests, and nothing of the next has come. */
   get atRest(): boolean {
     return this.#state === R_HEAD && !this.#heads.begun && this.unread === 0;
-  }
-
-  feed(bytes: Buffer): void {
-    if (this.unread === 0) this.#bytes = bytes;
-    else this.#bytes = Buffer.concat([this.#bytes.subarray(this.#at), bytes]);
-    this.#at = 0;
   }
 
   next(): Step {
@@ -84,26 +71,17 @@ export class RequestReader {
     }
   }
 
-  /** Behind an upgrade: what was fed beyond it, which is not HTTP any more. */
-  rest(): Buffer {
-    const rest = this.#bytes.subarray(this.#at);
-    this.#bytes = NOTHING;
-    this.#at = 0;
-    return rest;
-  }
-
   #nextHead(): Step {
-    if (this.#at === this.#bytes.length) return 'more';
+    if (this.at === this.bytes.length) return 'more';
     if (this.#limits !== this.#now.limits && !this.#heads.begun) {
       this.#limits = this.#now.limits;
       this.#scanLimits = scanLimits(this.#limits);
     }
     const heads = this.#heads;
-    const scanned = heads.read(this.#bytes, this.#at, this.#scanLimits);
-    this.#at = heads.position;
+    const scanned = heads.read(this.bytes, this.at, this.#scanLimits);
+    this.at = heads.position;
     if (scanned === 'more') {
-      this.#bytes = NOTHING;
-      this.#at = 0;
+      this.drop();
       return 'more';
     }
     const { scanner } = heads;
@@ -153,15 +131,15 @@ export class RequestReader {
 
   #nextOfBody(): Step {
     const body = this.#body;
-    const step = body.read(this.#bytes, this.#at, this.#scanLimits);
-    this.#at = body.position;
+    const step = body.read(this.bytes, this.at, this.#scanLimits);
+    this.at = body.position;
     switch (step) {
       case 'data':
-        this.chunk = this.#bytes.subarray(body.from, body.to);
+        this.chunk = this.bytes.subarray(body.from, body.to);
         return step;
       case 'end':
         this.#state = R_HEAD;
-        this.#release();
+        this.release();
         return step;
       case 'bad':
         return this.#refuse(
@@ -175,24 +153,15 @@ export class RequestReader {
           ),
         );
       default:
-        this.#release();
+        this.release();
         return step;
     }
-  }
-
-  /** Bytes that were read are not held on to: an idle connection ought to cost nothing. */
-  #release(): void {
-    this.chunk = NOTHING;
-    if (this.#at < this.#bytes.length) return;
-    this.#bytes = NOTHING;
-    this.#at = 0;
   }
 
   #refuse(refused: Refusal): 'bad' {
     this.#state = R_BAD;
     this.refusal = refused;
-    this.#bytes = NOTHING;
-    this.#at = 0;
+    this.drop();
     return 'bad';
   }
 }
