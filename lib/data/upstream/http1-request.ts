@@ -3,8 +3,8 @@
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Fields } from '../../core/fields.ts';
-import { hold } from '../http1/batch.ts';
-import { COALESCE_BYTES, chunkSize, joined, lastChunk, requestHead } from '../http1/codec/write.ts';
+import { hold, writeFramed } from '../http1/batch.ts';
+import { COALESCE_BYTES, chunkSize, lastChunk, requestHead } from '../http1/codec/write.ts';
 import type { AnswerSink, Outgoing, Reason, UpstreamHead } from '../ports.ts';
 import type { Http1Line } from './http1-line.ts';
 import { withKey, withoutAccept } from './websocket-key.ts';
@@ -173,17 +173,8 @@ export class Http1Request implements Outgoing {
     const before = (this.#headSent ? '' : this.#takeHead()) + (this.#chunked ? chunkSize(chunk.length) : '');
     const behind = this.#chunked ? '\r\n' : '';
     const { socket } = this.#line!;
-    if (before === '') return socket.write(chunk);
-    if (chunk.length <= COALESCE_BYTES) {
-      hold(socket);
-      return socket.write(joined(before, chunk, behind));
-    }
-    socket.cork();
-    socket.write(before, 'latin1');
-    let room = socket.write(chunk);
-    if (behind !== '') room = socket.write(behind, 'latin1');
-    socket.uncork();
-    return room;
+    if (before !== '' && chunk.length <= COALESCE_BYTES) hold(socket);
+    return writeFramed(socket, before, chunk, behind);
   }
 
   #sendEnd(): void {

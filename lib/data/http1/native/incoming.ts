@@ -11,7 +11,7 @@ import type {
   RequestHead,
   RequestSink,
 } from '../../ports.ts';
-import { hold } from '../batch.ts';
+import { hold, writeFramed } from '../batch.ts';
 import { answerHead, COALESCE_BYTES, chunkSize, joined, lastChunk } from '../codec/write.ts';
 import { switchingHead } from '../upgrade.ts';
 
@@ -185,14 +185,7 @@ export class NativeIncoming implements Incoming {
         return !socket.writableNeedDrain;
       }
     }
-    if (before === '') return socket.write(chunk);
-    if (chunk.length <= COALESCE_BYTES) return socket.write(joined(before, chunk, behind));
-    socket.cork();
-    socket.write(before, 'latin1');
-    let room = socket.write(chunk);
-    if (behind !== '') room = socket.write(behind, 'latin1');
-    socket.uncork();
-    return room;
+    return writeFramed(socket, before, chunk, behind);
   }
 
   end(trailers?: Fields): void {
