@@ -293,9 +293,9 @@ export const Root = z
       .prefault({}),
     max_backends: count(4096, 1, 65536),
     http1: z
-      .enum(['node', 'native'])
-      .default('node')
-      .describe('Who speaks HTTP/1.1 on both sides: node:http and undici, or leaseway’s own codec'),
+      .enum(['native', 'node'])
+      .default('native')
+      .describe('Who speaks HTTP/1.1 on both sides: leaseway’s own codec, or node:http and undici'),
   })
   .describe('leaseway');
 

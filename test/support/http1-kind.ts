@@ -1,5 +1,5 @@
-// Who speaks HTTP/1.1 in the tests: LEASEWAY_HTTP1=native runs any of them on our own codec.
+// Who speaks HTTP/1.1 in the tests: our own codec, or node:http and undici by LEASEWAY_HTTP1=node.
 
 export type Http1Kind = 'native' | 'node';
 
-export const HTTP1: Http1Kind = process.env.LEASEWAY_HTTP1 === 'native' ? 'native' : 'node';
+export const HTTP1: Http1Kind = process.env.LEASEWAY_HTTP1 === 'node' ? 'node' : 'native';

@@ -55,7 +55,7 @@ export interface ListenerOptions {
   readonly descriptors?: Descriptors | undefined;
   /** Draws ids unique within the worker; shared by its listeners. */
   readonly nextConnectionId: () => number;
-  /** Who reads HTTP/1: our codec, or node:http (the default). */
+  /** Who reads HTTP/1: our codec (the default), or node:http. */
   readonly http1?: 'native' | 'node';
 }
 
@@ -83,7 +83,7 @@ export class Listener {
     const { limits, handler, clock, log, ledger } = options;
     this.#limits = limits;
     this.#env = { limits, drainIdleMs: DRAIN_IDLE_MS, handler, clock, log, ledger };
-    this.#http1 = options.http1 === 'native' ? new NativeServer(this.#env) : new Http1Server(this.#env);
+    this.#http1 = options.http1 === 'node' ? new Http1Server(this.#env) : new NativeServer(this.#env);
     this.#http2 = new Http2Server(this.#env);
     this.#admission = new Admission(options.clients, options.index, options.seed ?? 0);
     this.#entry = options.entry;

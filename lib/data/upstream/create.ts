@@ -16,7 +16,7 @@ export interface UpstreamTools {
   readonly clock: Clock;
   readonly log: Log;
   readonly descriptors?: Descriptors | undefined;
-  /** Who speaks HTTP/1.1: our codec, or undici. */
+  /** Who speaks HTTP/1.1: our codec (the default), or undici. */
   readonly http1?: 'native' | 'node';
 }
 
@@ -49,9 +49,9 @@ export function createUpstream(cluster: ClusterEntry, backend: BackendEntry, too
   };
   const servername = endpoint.tls?.serverName ?? endpoint.host;
   const http1 = (dial: Dial): Upstream =>
-    tools.http1 === 'native'
-      ? new Http1Pool({ ...common, dial }, tools.clock)
-      : new Http1Upstream({ ...common, servername, dial });
+    tools.http1 === 'node'
+      ? new Http1Upstream({ ...common, servername, dial })
+      : new Http1Pool({ ...common, dial }, tools.clock);
   const http2 = (dial: Dial): Upstream =>
     new Http2Upstream({ ...common, dial, connectTimeoutMs: timeouts.connect }, tools.clock);
   tools.log.debug('upstream made', { cluster: cluster.name, backend: backend.id, protocol });
