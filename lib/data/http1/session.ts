@@ -25,13 +25,13 @@ export abstract class Http1Session<Request extends Running> implements Session {
   readonly socket: Socket;
   readonly paced = false;
   tunnels = 0;
-  /** The connection ends with the answer that runs. */
-  closing = false;
   protected readonly raw: Socket;
   protected readonly env: SessionEnv;
   protected readonly reading: Stall;
   protected current: Request | null = null;
   protected requests = 0;
+  /** The connection ends with what runs: its client was told, or has left, or cannot be followed any more. */
+  protected ending = false;
   /** No longer read: lingering, destroyed or given away. */
   protected done = false;
   protected idleSinceMs: number;
@@ -63,8 +63,13 @@ export abstract class Http1Session<Request extends Running> implements Session {
 
   // ---- what its requests tell
 
+  /** The answer that begins now is the last. One that has begun before a drain promised more, and the client may have sent it. */
+  get closing(): boolean {
+    return this.ending || this.#drainingMs !== 0;
+  }
+
   close(): void {
-    this.closing = true;
+    this.ending = true;
   }
 
   cut(): void {
@@ -79,7 +84,6 @@ export abstract class Http1Session<Request extends Running> implements Session {
 
   drain(nowMs: number): void {
     this.#drainingMs ||= nowMs;
-    this.closing = true;
   }
 
   destroy(): void {

@@ -91,6 +91,29 @@ for (const http1 of ['node', 'native'] as const) {
     },
   );
 
+  t.test(
+    `${http1}: an answer that began before a drain promised another, which is answered and the last`,
+    async t => {
+      const harness = await startListener(t, { http1 });
+      harness.serve = () => {};
+      const client = await rawConnect(harness.port);
+      client.send(GET);
+      const { incoming } = await harness.next();
+      incoming.answer({ status: 200, fields: ['Content-Length', '2'] }, false);
+      incoming.write(Buffer.from('o'));
+      await client.until(text => text.endsWith('o'));
+      harness.listener.drain(1);
+      harness.serve = answerOk;
+      incoming.write(Buffer.from('k'));
+      incoming.end();
+      await client.until(text => text.endsWith('ok'));
+      client.send(GET);
+      const [first, second] = (await client.whole()).split('okHTTP');
+      t.notMatch(first, /close/);
+      t.match(second, /^\/1.1 200 [\s\S]*Connection: close[\s\S]*ok$/);
+    },
+  );
+
   t.test(`${http1}: a client that closes its side behind the request has left`, async t => {
     const harness = await startListener(t, { http1 });
     harness.serve = () => {};

@@ -153,7 +153,7 @@ export class NativeConnection extends Http1Session<NativeIncoming> implements Na
     const env = this.env;
     const head = this.#reader.head!;
     this.requests += 1;
-    if (this.#reader.lastOne || this.requests >= env.limits.requests_per_connection) this.closing = true;
+    if (this.#reader.lastOne || this.requests >= env.limits.requests_per_connection) this.ending = true;
     const incoming = new NativeIncoming(this, head);
     this.current = incoming;
     if (head.bodyLength !== 0) this.reading.reset(env.clock.monotonicMs());
@@ -180,7 +180,7 @@ export class NativeConnection extends Http1Session<NativeIncoming> implements Na
     this.current = null;
     this.idleSinceMs = this.env.clock.monotonicMs();
     this.headSinceMs = 0;
-    if (this.closing) this.finish();
+    if (this.ending) this.finish();
     else if (!current.bodyEnded) {
       this.#discarding = true;
       this.#discarded = 0;

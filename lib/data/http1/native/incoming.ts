@@ -23,6 +23,7 @@ const NOTHING = new Uint8Array(0);
 export interface NativeOwner {
   readonly connection: ClientConnection;
   readonly socket: Socket;
+  /** An answer that begins now ends the connection. */
   readonly closing: boolean;
   /** Called when the last byte of the answer has been handed on; one for all exchanges of the connection. */
   readonly flushed: () => void;
@@ -154,9 +155,10 @@ export class NativeIncoming implements Incoming {
     if (!bodyless) this.#owed = Number(fieldValue(fields, 'content-length') ?? -1);
     this.#chunked = modern && !bodyless && this.#owed === -1;
     // A body that was never asked for may or may not come: the connection cannot be reused (RFC 9110, section 10.1.1).
-    if (this.#awaitsContinue || this.head.protocol !== '') this.#owner.close();
+    const last = this.#owner.closing || !modern || this.#awaitsContinue || this.head.protocol !== '';
+    if (last) this.#owner.close();
     let extra = this.#chunked ? 'Transfer-Encoding: chunked\r\n' : '';
-    if (this.#owner.closing || !modern) extra += 'Connection: close\r\n';
+    if (last) extra += 'Connection: close\r\n';
     const text = answerHead(head.status, fields, extra);
     if (text === null) return this.#unsendable();
     this.answerBegun = true;

@@ -49,7 +49,7 @@ export class Http1Connection extends Http1Session<Http1Incoming> implements Http
     if (this.done) return;
     if (this.current === null) this.#begin(request, response, null);
     else if (this.#waiting.length < MAX_PIPELINED) this.#waiting.push({ request, response });
-    else this.closing = true;
+    else this.ending = true;
   }
 
   /** Only the first thing on its turn may become a tunnel; anywhere else the Upgrade is ignored. */
@@ -77,11 +77,11 @@ export class Http1Connection extends Http1Session<Http1Incoming> implements Http
     const fault = faultOf(error, this.env.limits.uri_bytes);
     const current = this.current;
     if (fault === 'ignore') {
-      this.closing = true;
+      this.ending = true;
       if (current === null) this.finish();
     } else if (fault === 'left') {
       const broken = error.code !== 'HPE_INVALID_EOF_STATE';
-      if (current?.bodyEnded === true && !broken) this.closing = true;
+      if (current?.bodyEnded === true && !broken) this.ending = true;
       else if (current === null && !broken && this.#discard === null)
         this.refuse(refusal('BAD_REQUEST', 'the request ended early'));
       else this.leave(`the connection broke: ${error.code ?? error.message}`);
@@ -100,7 +100,7 @@ export class Http1Connection extends Http1Session<Http1Incoming> implements Http
     this.idleSinceMs = now;
     this.#idleBytes = this.raw.bytesRead;
     this.headSinceMs = 0;
-    if (this.closing) return this.finish();
+    if (this.ending) return this.finish();
     const next = this.#waiting.shift();
     if (next !== undefined) this.#begin(next.request, next.response, null);
     else if (this.#badFollower !== null) this.refuse(this.#badFollower);
@@ -121,7 +121,7 @@ export class Http1Connection extends Http1Session<Http1Incoming> implements Http
       this.#discard = null;
       this.idleSinceMs = nowMs;
       this.#idleBytes = this.raw.bytesRead;
-      if (this.closing) this.finish();
+      if (this.ending) this.finish();
     } else if (nowMs - this.idleSinceMs > DISCARD_MS || this.raw.bytesRead - this.#idleBytes > DISCARD_BYTES)
       this.finish();
     return true;
@@ -142,7 +142,7 @@ export class Http1Connection extends Http1Session<Http1Incoming> implements Http
     };
     const head = checkHead(parsed, this.connection.tls === null ? 'http' : 'https', env.limits);
     if (isRefusal(head)) return this.refuse(head);
-    if (this.requests >= env.limits.requests_per_connection) this.closing = true;
+    if (this.requests >= env.limits.requests_per_connection) this.ending = true;
     const incoming = new Http1Incoming(this, head, request, response, upgrade);
     this.current = incoming;
     this.reading.reset(env.clock.monotonicMs());

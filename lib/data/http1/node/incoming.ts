@@ -18,6 +18,7 @@ import { switchingHead } from '../upgrade.ts';
 /** What an exchange needs of its connection. */
 export interface Http1Owner {
   readonly connection: ClientConnection;
+  /** An answer that begins now ends the connection. */
   readonly closing: boolean;
   /** The connection closes after the answer that runs. */
   close(): void;
@@ -162,8 +163,11 @@ export class Http1Incoming implements Incoming {
     this.#bodyless = bodyless;
     if (!bodyless) this.#owed = Number(fieldValue(fields, 'content-length') ?? -1);
     // A body that was never asked for may or may not come: the connection cannot be reused (RFC 9110, section 10.1.1).
-    if (this.#awaitsContinue || this.#upgrade !== null) this.#owner.close();
-    if (this.#owner.closing || this.head.version === '1.0') fields.push('Connection', 'close');
+    const last = this.#owner.closing || this.head.version === '1.0';
+    if (last || this.#awaitsContinue || this.#upgrade !== null) {
+      this.#owner.close();
+      fields.push('Connection', 'close');
+    }
     // HTTP/1.0 has no chunked coding, whatever its TE says: the end of the connection ends the answer.
     if (this.head.version === '1.0') this.#response.useChunkedEncodingByDefault = false;
     if (!this.#guard(() => this.#response.writeHead(head.status, fields))) return;
