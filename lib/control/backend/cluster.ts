@@ -4,6 +4,7 @@ import type { ClusterConfig, ConcurrencyConfig } from '../../config/cluster.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import type { ClusterEntry } from '../../orders/snapshot.ts';
+import { standstillMs } from '../../plan/balance/gate.ts';
 import { BackendState, type Decision, NO_FORECAST, PLAIN_LEASES } from '../../scoreboard/ports.ts';
 import type { ClusterForecast, Foreseen, Outlook, Subject } from '../forecast/cluster-forecast.ts';
 import type { Forecasts } from '../forecast/forecasts.ts';
@@ -39,8 +40,6 @@ export interface ClusterHands extends RosterHands, CheckHands {
 const mostAtOnce = (concurrency: ConcurrencyConfig): number =>
   typeof concurrency === 'number' ? concurrency : concurrency.adaptive.max;
 
-/** So many requests must wait in vain until a backend is said to stand still. */
-const LEAST_WAITING = 2;
 /** A disk that refuses is asked again after this. */
 const RETRY_MS = 10_000;
 
@@ -185,10 +184,9 @@ export class Cluster implements Disposable {
     return changed;
   }
 
-  /** One that waits alone may be a long request. */
   #silentMs(slot: number): number {
     const { board } = this.#hands;
-    return board.waiting(slot) < LEAST_WAITING ? 0 : board.silentMs(slot);
+    return standstillMs(board.waiting(slot), board.silentMs(slot));
   }
 
   /** Verdicts in the order of `backends`, as of now. */

@@ -4,7 +4,7 @@
 //   capacity   least share of its usual capacity foreseen over the horizon is under 30 %
 //   memory     the watermark at which it paused before is near, see watermark.ts
 //   load       its foreseen load is over max(threshold, the cluster's mean + above), and the open ones can do its work as well
-//   stall      its oldest request of ours is far older than requests get: not shut, but a last resort
+//   stall      requests wait and none was answered for far longer than they take: not shut, but a last resort
 // Each opens again at another value than it shuts at. Never more than half of a cluster is shut: were all, the gate would
 // know nothing, and work must go somewhere.
 
@@ -27,10 +27,7 @@ export interface Signs {
   readonly memory: number;
   /** How long ago that was measured; a sample that repeats an older one carries that one's age. */
   readonly memoryAgeMs: number;
-  /**
-   * Age of the oldest request that waits for its answer, 0 for none; of tunnels and streams nothing. Where others are answered
-   * meanwhile a request may just be a long one: who can tell gives the time since the last answer, where that is less.
-   */
+  /** For how long nothing was answered while requests waited, see `standstillMs`; of tunnels and streams nothing. */
   readonly oldestMs: number;
   /** How long a request usually takes there. */
   readonly usualMs: number;
@@ -55,6 +52,13 @@ const RELIEF = 0.05;
 const STUCK_MS = 150;
 const STUCK_TIMES = 3;
 const MOST_SHUT = 0.5;
+
+/** One that waits alone may be a long request. */
+const LEAST_WAITING = 2;
+
+/** The sign of the oldest request, of how many wait and since when nothing was answered while some did. */
+export const standstillMs = (waiting: number, silentMs: number): number =>
+  waiting < LEAST_WAITING ? 0 : silentMs;
 
 /** By the two signs of that name. */
 export const isStuck = (oldestMs: number, usualMs: number): boolean =>

@@ -1,6 +1,7 @@
 // The control tick of one proxy: what agents tell becomes a forecast of capacity, and that the gate on its picks.
 
-import { Gate, type Signs, type Standing } from '../../plan/balance/gate.ts';
+import { Gate, type Signs, type Standing, standstillMs } from '../../plan/balance/gate.ts';
+import type { Ending } from '../../plan/balance/learner.ts';
 import { EventCalendar } from '../../plan/forecast/events.ts';
 import { Recurrence } from '../../plan/forecast/recurrence.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -13,7 +14,6 @@ const HORIZON_MS = 1_000;
 const USUAL_SAMPLES = 300;
 /** Nobody is told of a server's end; a word this old is none. */
 const WORD_HOLDS_MS = 5_000;
-const LONGEST_MS = 2_000;
 
 /** What an agent tells, and when it was so. */
 export interface Word {
@@ -33,6 +33,7 @@ export class ControlSite {
   readonly #recurrences: Recurrence[];
   readonly #calendars: EventCalendar[];
   readonly #started: number[][];
+  readonly #answeredMs: Float64Array;
   readonly #meanMs: Float64Array;
 
   constructor(slots: number, kernel: Kernel, foresees: boolean, announced: readonly Announcement[]) {
@@ -54,6 +55,7 @@ export class ControlSite {
         factor: capacity,
       });
     this.#started = this.#slots.map(() => []);
+    this.#answeredMs = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
     this.#meanMs = new Float64Array(slots);
   }
 
@@ -74,9 +76,12 @@ export class ControlSite {
     this.#started[slot]!.push(this.#kernel.monotonicMs());
   }
 
-  ended(slot: number, latencyMs: number): void {
+  ended(slot: number, ending: Ending, latencyMs: number): void {
     const started = this.#started[slot]!;
-    const began = this.#kernel.monotonicMs() - latencyMs;
+    const nowMs = this.#kernel.monotonicMs();
+    const began = nowMs - latencyMs;
+    // A time-out is a failure, and no answer.
+    if (ending === 'success') this.#answeredMs[slot] = nowMs;
     let nearest = 0;
     for (let i = 1; i < started.length; i++)
       if (Math.abs(started[i]! - began) < Math.abs(started[nearest]! - began)) nearest = i;
@@ -100,7 +105,7 @@ export class ControlSite {
       meanLoad: Number.NaN,
       memory: old || !this.#foresees ? Number.NaN : word.memory,
       memoryAgeMs: old ? 0 : nowMs - word.atMs,
-      oldestMs: started.length === 0 ? 0 : Math.min(LONGEST_MS, nowMs - started[0]!),
+      oldestMs: standstillMs(started.length, nowMs - Math.max(started[0] ?? nowMs, this.#answeredMs[slot]!)),
       usualMs: this.#meanMs[slot]!,
     };
   }

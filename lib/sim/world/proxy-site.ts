@@ -100,7 +100,7 @@ export class ProxySite implements LoadView {
   /** `report` null when there was none. */
   settle(slot: number, ending: Ending, latencyMs: number, report: LoadReport | null): void {
     this.#inFlight[slot]! -= 1;
-    this.#control?.ended(slot, latencyMs);
+    this.#control?.ended(slot, ending, latencyMs);
     const nowMs = this.#clock.monotonicMs();
     if (ending === 'success') this.#book.succeeded(slot, latencyMs, nowMs);
     else if (ending === 'failure') this.#book.failed(slot, latencyMs, nowMs);
