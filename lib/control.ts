@@ -12,6 +12,7 @@ import type { ListenSource } from './control/admin/endpoint.ts';
 import { type AdminServer, createAdminServer } from './control/admin/server.ts';
 import type { AdminSettings } from './control/admin/settings.ts';
 import { defaultTokenFile, loadToken } from './control/admin/token.ts';
+import { LeaseHub } from './control/api/hub.ts';
 import { createRegistry } from './control/backend/registry.ts';
 import { ControlPlane } from './control/control-plane.ts';
 import { CertificateStore, type TlsMaterial } from './control/secrets/certificates.ts';
@@ -123,7 +124,16 @@ async function main(): Promise<void> {
     spans: spans => exporter.spans(spans),
     activity: (row, activity) => sessions.heard(row, activity),
     moved: (row, moves) => sessions.moved(row, moves),
-    gone: row => sessions.gone(row),
+    leases: (row, report) => hub.heard(row, report),
+    gone: row => {
+      sessions.gone(row);
+      hub.gone(row);
+    },
+  });
+  const hub = new LeaseHub({
+    send: (row, order) => links.send(row, order),
+    broadcast: order => links.broadcast(order),
+    seats: () => registry.entries().flatMap(({ name }) => registry.seats(name)),
   });
   const sessions = new Sessions({
     ...{ stateDir, clock, log: currentLog, maxBackends: first.config.max_backends },
@@ -203,6 +213,7 @@ async function main(): Promise<void> {
       signals: watch,
       links,
       sessions,
+      hub,
       generation: birth.inherited?.generation ?? 0,
       leaseSecret: birth.inherited?.secrets.leaseSecret,
       problems: first.problems,

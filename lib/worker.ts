@@ -74,6 +74,7 @@ async function use(snapshot: Snapshot, report: (report: Report) => void): Promis
         ? null
         : openAccessLog({ destination: accessLogOf, clock, ledger, log: currentLog });
   }
+  await serveLeases(snapshot);
   const failures = await listeners.apply(snapshot);
   for (const { address, error } of failures) notify({ kind: 'listen-failed', address, error });
   report({ kind: 'applied', generation: snapshot.generation });
@@ -81,6 +82,15 @@ async function use(snapshot: Snapshot, report: (report: Report) => void): Promis
     ready = true;
     notify({ kind: 'ready', sockets: listeners.sockets });
   }
+}
+
+/** The protocols are half a tenth of a second to load, and 4 MB: only where a route wants them. */
+async function serveLeases({ config, clusters }: Snapshot): Promise<void> {
+  const wanted =
+    clusters.some(({ config: { websocket } }) => websocket.migrate === 'sdk') ||
+    config.routes.some(({ websocket }) => typeof websocket === 'object' && websocket.migrate === 'sdk');
+  if (!wanted) plane.leaseService = null;
+  else plane.leaseService ??= (await import('./rpc/service.ts')).leaseService(plane.leases);
 }
 
 function obey(order: Order, report: (report: Report) => void): void {
@@ -110,6 +120,12 @@ function obey(order: Order, report: (report: Report) => void): void {
       return void plane.tunnels.end(order.id);
     case 'reopen-logs':
       return plane.accessLog?.reopen();
+    case 'lease-news':
+    case 'lease-unheard':
+    case 'lease-answer':
+    case 'lease-answered':
+    case 'backend-status':
+      return plane.leases.obey(order);
     case 'ack':
       return spans.acknowledge(order.upTo);
   }
@@ -119,6 +135,7 @@ function connect(control: MessagePort): void {
   const report = (message: Report): void => control.postMessage(message);
   control.on('message', (order: Order) => obey(order, report));
   spans.connect(report);
+  plane.leases.connect(report);
   // A control plane that begins anew has not asked to watch.
   plane.tunnels.watch(0, () => {});
   plane.tunnels.onMoved(moves => report({ kind: 'tunnels-moved', moves }));

@@ -2,6 +2,7 @@
 
 import type {
   AnswerRequestJson,
+  AnswerResponseJson,
   ExtendResponseJson,
   LeaseJson,
   MigrationRequestJson,
@@ -72,7 +73,8 @@ export class LeaseLink {
     const message = { ...answer, lease: this.#lease?.token ?? '', migration };
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#call('Answer', message);
+        const { lease } = await this.#call<AnswerResponseJson>('Answer', message);
+        if (lease?.token) this.#leased(lease);
         return;
       } catch (error) {
         if (attempt === ANSWER_TRIES || codeOf(error) !== 'unavailable') throw error;

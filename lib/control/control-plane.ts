@@ -12,6 +12,7 @@ import type { ControlNotice, ListeningSocket } from '../orders/messages.ts';
 import type { ClusterEntry, LeaseKey } from '../orders/snapshot.ts';
 import type { ControlBoard, Decision } from '../scoreboard/ports.ts';
 import type { ReloadResult } from './admin/ports.ts';
+import type { LeaseHub } from './api/hub.ts';
 import type { BackendRegistry } from './backend/ports.ts';
 import type { CertificateStore, TlsMaterial } from './secrets/certificates.ts';
 import { loadLeaseKeys } from './secrets/lease-keys.ts';
@@ -33,6 +34,7 @@ export interface ControlPlaneParts {
   readonly certificates: CertificateStore;
   readonly links: WorkerLinks;
   readonly sessions: Sessions;
+  readonly hub: LeaseHub;
   /** Of the control thread before, or 0. */
   readonly generation: number;
   /** Of the control thread before: the state directory's. */
@@ -265,12 +267,13 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   #tick(): void {
-    const { board, registry, sessions, signals, links } = this.#parts;
+    const { board, registry, sessions, signals, links, hub } = this.#parts;
     if (this.#stoodDown) return board.heartbeat();
     signals.follow(registry.entries());
     signals.tick();
     board.publish(withLeases(registry.tick(), sessions.tick()));
     board.heartbeat();
+    hub.tick();
     links.endTunnels(registry.tunnelsToEnd());
   }
 

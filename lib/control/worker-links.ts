@@ -3,6 +3,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Clock } from '../core/clock.ts';
 import type { Explained, ExplainQuestion } from '../orders/explained.ts';
+import type { LeaseReport } from '../orders/leases.ts';
 import type {
   ConnectionReport,
   Order,
@@ -39,6 +40,8 @@ export interface LinkEvents {
   activity?(row: number, activity: TunnelActivity): void;
   /** Moves that ended, ordered or not. */
   moved?(row: number, moves: readonly TunnelMoved[]): void;
+  /** Of leases that clients watch. */
+  leases?(row: number, report: LeaseReport): void;
   /** The worker in this row ended, or gives way to another. */
   gone?(row: number): void;
 }
@@ -84,8 +87,8 @@ export class WorkerLinks {
     port.on('close', () => {
       if (this.#ports.get(row) === port) this.remove(row);
     });
-    if (this.#watchEveryMs > 0) this.#send(row, { kind: 'watch-tunnels', everyMs: this.#watchEveryMs });
-    if (this.#snapshot !== null) this.#send(row, { kind: 'snapshot', snapshot: this.#snapshot });
+    if (this.#watchEveryMs > 0) this.send(row, { kind: 'watch-tunnels', everyMs: this.#watchEveryMs });
+    if (this.#snapshot !== null) this.send(row, { kind: 'snapshot', snapshot: this.#snapshot });
   }
 
   remove(row: number): void {
@@ -147,7 +150,7 @@ export class WorkerLinks {
       };
       const timer = this.#clock.after(ANSWER_WITHIN_MS, () => done(undefined));
       this.#explaining.set(requestId, { row, done });
-      this.#send(row, { kind: 'explain', requestId, question });
+      this.send(row, { kind: 'explain', requestId, question });
     });
   }
 
@@ -160,7 +163,7 @@ export class WorkerLinks {
 
   /** `moved` is told how each ended. */
   moveTunnels(row: number, moves: readonly TunnelMove[]): void {
-    this.#send(row, { kind: 'move-tunnels', moves });
+    this.send(row, { kind: 'move-tunnels', moves });
   }
 
   /** Orders a move and resolves with how it ended; undefined when no worker has such a connection. */
@@ -179,11 +182,12 @@ export class WorkerLinks {
         tell(lostMove(id, 'its worker has not said how it ended')),
       );
       this.#moves.set(id, { row, tell });
-      this.#send(row, { kind: 'move-tunnels', moves: [order] });
+      this.send(row, { kind: 'move-tunnels', moves: [order] });
     });
   }
 
-  #send(row: number, order: Order): void {
+  /** Nothing happens when there is no such worker. */
+  send(row: number, order: Order): void {
     this.#ports.get(row)?.postMessage(order);
   }
 
@@ -197,13 +201,13 @@ export class WorkerLinks {
     else if (report.kind === 'tunnels-moved') {
       for (const moved of report.moves) this.#moves.get(moved.id)?.tell(moved);
       this.#events.moved?.(row, report.moves);
-    } else {
+    } else if (report.kind === 'connections') {
       const question = this.#questions.get(report.requestId);
       if (question === undefined) return;
       question.items.push(...report.items);
       question.total += report.total;
       this.#answered(question, row);
-    }
+    } else this.#events.leases?.(row, report);
   }
 
   #answered(question: Question, row: number): void {

@@ -14,6 +14,11 @@ export const ERRORS = {
   // the client's request
   BAD_REQUEST: { status: 400, retryable: false, says: 'the request is malformed or ambiguous' },
   FORBIDDEN: { status: 403, retryable: false, says: 'this client may not use this route' },
+  TICKET_REFUSED: {
+    status: 403,
+    retryable: false,
+    says: 'the ticket of this WebSocket is not valid, or was used: register again',
+  },
   NO_ROUTE: { status: 404, retryable: false, says: 'no route matches this host and path' },
   METHOD_REFUSED: { status: 405, retryable: false, says: 'CONNECT and TRACE are not served' },
   REQUEST_TIMEOUT: { status: 408, retryable: true, says: 'the request did not arrive in time' },

@@ -3,6 +3,7 @@
 import { hash32 } from '../core/hash.ts';
 import type { IdSource } from '../core/ids.ts';
 import type { LeaseKey, Snapshot } from '../orders/snapshot.ts';
+import { Tickets } from '../plan/lease/ticket.ts';
 import { LeaseTokens } from '../plan/lease/token.ts';
 import { Cluster, type ClusterTools } from './cluster/cluster.ts';
 import type { PlaneConfig } from './exchange/plane.ts';
@@ -22,6 +23,7 @@ export class Compiled {
   readonly router: Router;
   readonly clusters: ReadonlyMap<string, Cluster>;
   readonly tokens: LeaseTokens;
+  readonly tickets: Tickets;
   readonly requests: RequestHygiene;
   readonly answers: AnswerHygiene;
   readonly hashSeed: number;
@@ -40,6 +42,7 @@ export class Compiled {
     this.router = router;
     this.clusters = clusters;
     this.tokens = tokens;
+    this.tickets = new Tickets(snapshot.leaseKeys);
     this.requests = new RequestHygiene(snapshot.config, tools.ids);
     this.answers = new AnswerHygiene(snapshot.config.via, tools.clock);
     this.hashSeed = hashSeed(snapshot);

@@ -26,6 +26,7 @@ export class Departure {
   begin(deadlineMs: number, pacePerSecond: number, idleMs: number): void {
     if (this.#looking !== null) return;
     this.#plane.draining = true;
+    this.#plane.leases.close();
     this.#listeners.stopAccepting();
     this.#listeners.drain(pacePerSecond, idleMs);
     // Fast enough to be through in time, however many there are.

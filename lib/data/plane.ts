@@ -19,6 +19,9 @@ import type { Descriptors } from './descriptors.ts';
 import { refusalRecord } from './exchange/account.ts';
 import { Exchange } from './exchange/exchange.ts';
 import type { Plane } from './exchange/plane.ts';
+import { isLeaseCall, LeaseCall } from './leases/call.ts';
+import { LeaseDesk } from './leases/desk.ts';
+import type { LeaseService } from './leases/ports.ts';
 import type { ClientConnection, Incoming, Reason, RequestHandler } from './ports.ts';
 import { TunnelRegistry } from './websocket/registry.ts';
 
@@ -48,6 +51,9 @@ export class DataPlane implements Plane, RequestHandler {
   readonly ids = new IdSource();
   readonly timers: CoarseTimers;
   readonly tunnels: TunnelRegistry;
+  readonly leases: LeaseDesk;
+  /** Null while no route gives leases to the SDK. */
+  leaseService: LeaseService | null = null;
   readonly row: number;
   accessLog: AccessLog | null = null;
   draining = false;
@@ -69,6 +75,7 @@ export class DataPlane implements Plane, RequestHandler {
     this.#descriptors = tools.descriptors;
     this.timers = new CoarseTimers(tools.clock);
     this.tunnels = new TunnelRegistry(tools.clock, tools.row);
+    this.leases = new LeaseDesk(this);
     this.#released = tools.ledger.onReleased(() => this.#wakeLines());
   }
 
@@ -98,6 +105,8 @@ export class DataPlane implements Plane, RequestHandler {
   }
 
   request(incoming: Incoming): void {
+    if (this.leaseService !== null && isLeaseCall(incoming.head.target))
+      return new LeaseCall(this, incoming, this.leaseService).begin();
     new Exchange(this, incoming).begin();
   }
 

@@ -5,6 +5,7 @@ import type { ProxyConfig } from '../config/proxy.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Scoreboard } from '../scoreboard/layout.ts';
 import type { Explained, ExplainQuestion } from './explained.ts';
+import type { LeaseOrder, LeaseReport } from './leases.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** A live tunnel or long request, as `status` and the admin API list it. */
@@ -86,6 +87,7 @@ export type Order =
   | { readonly kind: 'end-connection'; readonly id: string }
   /** The access log was rotated. */
   | { readonly kind: 'reopen-logs' }
+  | LeaseOrder
   | { readonly kind: 'ack'; readonly upTo: number };
 
 /** Worker → control, on the port between them. */
@@ -102,6 +104,7 @@ export type Report =
   /** Also of moves that nobody ordered: a drain, a backend that died. */
   | { readonly kind: 'tunnels-moved'; readonly moves: readonly TunnelMoved[] }
   | { readonly kind: 'tunnel-activity'; readonly activity: TunnelActivity }
+  | LeaseReport
   | {
       readonly kind: 'spans';
       readonly sequence: number;

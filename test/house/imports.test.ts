@@ -16,6 +16,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   plan: ['core'],
   telemetry: ['core', 'types:config', 'types:orders', 'scoreboard'],
   data: ['core', 'types:config', 'types:orders', 'scoreboard', 'types:telemetry', 'plan'],
+  // The services of leaseway.v1: its messages on one side, the data plane's words on the other.
+  rpc: ['control', 'types:orders', 'data'],
   control: ['core', 'config', 'orders', 'scoreboard', 'plan', 'types:telemetry'],
   agent: ['core'],
   // A page loads it: of the rest it knows the protocol's types.
@@ -36,7 +38,8 @@ const ONLY: readonly (readonly [RegExp, RegExp])[] = [
   [/^zod$/, /^(config|control|sim\/(scenario|sessions))\//],
   [/^yaml$/, /^(config|control\/backend)\//],
   [/^commander$/, /^cli\//],
-  [/^@bufbuild\/protobuf/, /^control\/api\//],
+  [/^@bufbuild\/protobuf/, /^(control\/api|rpc)\//],
+  [/^@connectrpc\//, /^rpc\//],
   [/^node:sqlite$/, /^control\/store\//],
   [/^node:https?$/, /^(data\/(http1|listener|websocket|upstream)|control|cli|agent)\//],
   [/^node:http2$/, /^(data\/(http2|upstream)|control|agent)\//],

@@ -50,7 +50,6 @@ function byRelay(movable: boolean) {
       const moves = {
         source,
         mode: 'overlap',
-        cooperative: false,
         dialMs: 1,
         holdMs: 1,
         holdBytes: 1,
@@ -58,7 +57,13 @@ function byRelay(movable: boolean) {
       new Relay(
         { socket, rest: head },
         { socket: sink.socket!, rest: sink.rest ?? NOTHING },
-        { idleMs: 3_600_000, clock: systemClock, random: systemRandom, moves: movable ? moves : null },
+        {
+          idleMs: 3_600_000,
+          clock: systemClock,
+          random: systemRandom,
+          cooperative: false,
+          moves: movable ? moves : null,
+        },
       );
     });
   });

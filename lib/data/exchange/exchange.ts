@@ -32,6 +32,7 @@ import {
 } from './prepare.ts';
 import { Reply } from './reply.ts';
 import { openSession, type Session } from './session.ts';
+import { type BroughtTicket, ticketOf } from './ticketed.ts';
 import { joinTunnel } from './tunnel.ts';
 
 export class Exchange implements RequestSink, AttemptsOwner {
@@ -43,6 +44,7 @@ export class Exchange implements RequestSink, AttemptsOwner {
   readonly #reply: Reply;
   #routed: Routed | null = null;
   #attempts: Attempts | null = null;
+  #ticket: BroughtTicket | null = null;
   #finished = false;
 
   constructor(plane: Plane, incoming: Incoming) {
@@ -70,13 +72,16 @@ export class Exchange implements RequestSink, AttemptsOwner {
     const own = ownAnswer(incoming, routed);
     if (own !== null) return 'code' in own ? this.#reject(own) : this.#answerOwn(own);
     this.phases.limit(timeLimitMs(incoming, routed.route));
-    this.#toCluster(openSession(this.#plane, incoming, routed));
+    const ticket = ticketOf(this.#plane, incoming, routed);
+    if (ticket !== null && 'code' in ticket) return this.#reject(ticket);
+    this.#ticket = ticket;
+    this.#toCluster(openSession(this.#plane, incoming, routed, ticket?.ticket ?? null));
   }
 
   #toCluster(session: Session): void {
     const { cluster } = session;
     this.account.cluster = cluster.name;
-    const out = outbound(this.#plane, this.incoming, this.#routed!, cluster);
+    const out = outbound(this.#plane, this.incoming, this.#routed!, cluster, this.#ticket?.ticket ?? null);
     if ('code' in out) return this.#reject(out);
     this.account.target = out.target;
     const routed = this.#routed!;
@@ -174,7 +179,7 @@ export class Exchange implements RequestSink, AttemptsOwner {
     const { account, trace } = this;
     const facts = {
       ...{ member, account, outbound, trace },
-      ...{ cluster: session.cluster, answer: head, key: session.key },
+      ...{ cluster: session.cluster, answer: head, key: session.key, ticket: this.#ticket },
     };
     joinTunnel(this.#plane, this.incoming, facts, this.#answerFields(head), socket, rest, reason => {
       if (reason !== null) account.fail(reason);

@@ -5,21 +5,16 @@ import { hash32 } from '../../core/hash.ts';
 import { findCookie } from '../../plan/lease/cookie.ts';
 import { findParameter } from '../../plan/lease/query.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { Incoming } from '../ports.ts';
+import type { Asked } from '../leases/ports.ts';
 import type { Routed } from './prepare.ts';
 
 /** uint32. A request without the header, cookie or parameter is placed by its client. */
-export function hashKey(cluster: Cluster, incoming: Incoming, routed: Routed): number {
+export function hashKey(cluster: Cluster, incoming: Asked, routed: Routed): number {
   const { by, name = '' } = cluster.config.balance.hash;
   return hash32(hashedValue(by, name, incoming, routed) ?? routed.caller.address);
 }
 
-function hashedValue(
-  by: string,
-  name: string,
-  incoming: Incoming,
-  routed: Routed,
-): string | null | undefined {
+function hashedValue(by: string, name: string, incoming: Asked, routed: Routed): string | null | undefined {
   switch (by) {
     case 'header':
       return fieldValue(incoming.head.fields, name.toLowerCase());

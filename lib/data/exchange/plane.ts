@@ -9,6 +9,7 @@ import type { CoarseTimers } from '../../core/timers.ts';
 import type { ClientLedger, DecisionReader, WorkerLedger } from '../../scoreboard/ports.ts';
 import type { AccessLog, Tracer } from '../../telemetry/emit.ts';
 import type { Compiled } from '../compile.ts';
+import type { LeaseDesk } from '../leases/desk.ts';
 import type { TunnelRegistry } from '../websocket/registry.ts';
 
 export interface Plane {
@@ -25,6 +26,7 @@ export interface Plane {
   readonly row: number;
   readonly accessLog: AccessLog | null;
   readonly tunnels: TunnelRegistry;
+  readonly leases: LeaseDesk;
   /** The snapshot in force; an exchange reads it once, at its beginning. */
   readonly compiled: Compiled;
   /** On the way out: answers close their connections. */

@@ -1,14 +1,17 @@
 // Head → where it goes and what is sent there, or why not: the decisions that need no backend.
 
 import type { MigrateMode } from '../../config/cluster.ts';
-import { SESSION_FIELD } from '../../core/cooperation.ts';
+import { RESUME_FIELD, SESSION_FIELD } from '../../core/cooperation.ts';
 import type { Fields, MutableFields } from '../../core/fields.ts';
 import { fieldValue, removeField } from '../../core/fields.ts';
 import { hash32 } from '../../core/hash.ts';
 import { removeParameter } from '../../plan/lease/query.ts';
+import { signResume } from '../../plan/lease/resume.ts';
+import { TICKET_PARAMETER, type Ticket } from '../../plan/lease/ticket.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { isGrpc, parseGrpcTimeoutMs } from '../hygiene/grpc.ts';
 import type { Caller } from '../hygiene/request-fields.ts';
+import type { Asked } from '../leases/ports.ts';
 import type { Incoming, KnownFields, Reason, Refusal } from '../ports.ts';
 import { fixedAnswer, type OwnAnswer, redirectAnswer } from '../router/answers.ts';
 import { servedOn } from '../router/misdirected.ts';
@@ -35,7 +38,7 @@ export interface Outbound {
 }
 
 /** The route of the request, or why it has none. */
-export function findRoute(plane: Plane, incoming: Incoming, caller: Caller): Routed | Reason {
+export function findRoute(plane: Plane, incoming: Asked, caller: Caller): Routed | Reason {
   const { head, connection } = incoming;
   const target = normalForm(head);
   if (isReason(target)) return target;
@@ -83,6 +86,7 @@ export function outbound(
   incoming: Incoming,
   routed: Routed,
   cluster: Pick<Cluster, 'carrier' | 'orca' | 'config'>,
+  ticket: Ticket | null,
 ): Outbound | Reason {
   const { route, target, caller } = routed;
   const { carrier, orca } = cluster;
@@ -102,8 +106,15 @@ export function outbound(
     orca?.ask(fields);
     ReusedFields.keep(fields, hygiene.idField, head, hygiene, route, cluster, host);
   }
-  if (head.protocol !== '' && maySwitch(route, cluster)) offerToMove(fields, plane.ids.hex(8));
-  const query = carrier?.by === 'query' ? removeParameter(target.query, carrier.name) : target.query;
+  const moves = ticket !== null || (head.protocol !== '' && maySwitch(route, cluster));
+  if (moves) offerToMove(fields, ticket?.session ?? plane.ids.hex(8));
+  let query = carrier?.by === 'query' ? removeParameter(target.query, carrier.name) : target.query;
+  if (ticket !== null) {
+    query = removeParameter(query, TICKET_PARAMETER);
+    const { session, from, epoch } = ticket;
+    const resume = { session, from, epoch, atMs: plane.clock.wallMs() };
+    if (from !== '') fields.push(RESUME_FIELD, signResume(resume, plane.compiled.leaseKey));
+  }
   return { target: path + query, host: route.host ?? host, fields, known };
 }
 
@@ -112,10 +123,8 @@ export const migrateOf = ({ config }: CompiledRoute, cluster: Pick<Cluster, 'con
   typeof config.websocket === 'object' ? config.websocket.migrate : cluster.config.websocket.migrate;
 
 /** Its client's connection is kept when its backend changes. */
-export function maySwitch(route: CompiledRoute, cluster: Pick<Cluster, 'config'>): boolean {
-  const migrate = migrateOf(route, cluster);
-  return migrate === 'transparent' || migrate === 'sdk';
-}
+export const maySwitch = (route: CompiledRoute, cluster: Pick<Cluster, 'config'>): boolean =>
+  migrateOf(route, cluster) === 'transparent';
 
 /** A backend may compress over the bounds of messages, and the next one would not know by what; and it is told whose session it has. */
 function offerToMove(fields: MutableFields, session: string): void {

@@ -1,5 +1,6 @@
 // The request's session: reads the lease it brings, says where it wants to go, and what lease the answer carries.
 
+import { hash32 } from '../../core/hash.ts';
 import { readLease } from '../../plan/lease/carrier.ts';
 import {
   type BackendStanding,
@@ -8,6 +9,7 @@ import {
   type SessionAction,
 } from '../../plan/lease/decide.ts';
 import { grantLease, type LeaseTerms, type SessionLease } from '../../plan/lease/lease.ts';
+import type { Ticket } from '../../plan/lease/ticket.ts';
 import { BackendState } from '../../scoreboard/ports.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Member } from '../cluster/member.ts';
@@ -16,6 +18,7 @@ import type { Incoming } from '../ports.ts';
 import { hashKey } from './hash-key.ts';
 import type { Plane } from './plane.ts';
 import type { Routed } from './prepare.ts';
+import { TicketedSession } from './ticketed.ts';
 
 const STANDINGS: Readonly<Record<number, BackendStanding>> = {
   [BackendState.none]: 'unknown',
@@ -30,6 +33,23 @@ const UNKNOWN: BackendView = Object.freeze({
   ...{ standing: 'unknown', generation: 0, takesNew: false },
   ...{ shedFraction: 0, shedTurn: 0, leaseMs: 0 },
 });
+
+/** A backend as decisions about its leases see it. */
+export const viewOf = (
+  { decisions }: Pick<Plane, 'decisions'>,
+  cluster: Cluster,
+  member: Member | undefined,
+): BackendView =>
+  member === undefined
+    ? UNKNOWN
+    : {
+        standing: STANDINGS[cluster.stateOf(member)]!,
+        generation: member.entry.generation,
+        takesNew: cluster.takesNew(member),
+        shedFraction: cluster.shedFractionOf(member),
+        shedTurn: decisions.shedTurn(member.slot),
+        leaseMs: decisions.leaseMs(member.slot),
+      };
 
 export interface Session {
   readonly cluster: Cluster;
@@ -46,12 +66,17 @@ export interface Session {
 }
 
 /** Chooses the cluster (a lease decides a split) and reads the lease. */
-export function openSession(plane: Plane, incoming: Incoming, routed: Routed): Session {
+export function openSession(
+  plane: Plane,
+  incoming: Incoming,
+  routed: Routed,
+  ticket: Ticket | null,
+): Session {
   const { route } = routed;
   const { clusters } = plane.compiled;
   // Who comes with a lease asks no picker, and would otherwise never hear of a drain.
   plane.decisions.refresh();
-  let name = route.cluster;
+  let name = ticket?.cluster ?? route.cluster;
   if (name === null) {
     const held = route.split!.clusters.find(candidate => {
       const carrier = clusters.get(candidate)?.carrier;
@@ -62,6 +87,8 @@ export function openSession(plane: Plane, incoming: Incoming, routed: Routed): S
   // The configuration was checked: a route's cluster exists in its own snapshot.
   const cluster = clusters.get(name)!;
   const key = cluster.keyed ? hashKey(cluster, incoming, routed) : 0;
+  if (ticket !== null)
+    return new TicketedSession(cluster, cluster.keyed ? key : hash32(ticket.session), ticket);
   return cluster.carrier === null
     ? new FreeSession(cluster, key)
     : new LeasedSession(plane, cluster, key, readFor(plane, name, incoming, routed));
@@ -119,19 +146,7 @@ class LeasedSession implements Session {
     this.#lease = lease;
     this.#terms = cluster.terms!;
     this.#leased = lease === null ? undefined : cluster.member(lease.backend);
-    const standing = this.#leased === undefined ? 'unknown' : STANDINGS[cluster.stateOf(this.#leased)]!;
-    const leased = this.#leased;
-    const view =
-      leased === undefined
-        ? UNKNOWN
-        : {
-            standing,
-            generation: leased.entry.generation,
-            takesNew: cluster.takesNew(leased),
-            shedFraction: cluster.shedFractionOf(leased),
-            shedTurn: plane.decisions.shedTurn(leased.slot),
-            leaseMs: plane.decisions.leaseMs(leased.slot),
-          };
+    const view = viewOf(plane, cluster, this.#leased);
     const decision = decideSession(lease, view, this.#terms, plane.clock.wallMs());
     this.#action = decision.action;
     this.#reason = decision.reason;

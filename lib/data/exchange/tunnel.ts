@@ -5,6 +5,7 @@ import { type Fields, hasField } from '../../core/fields.ts';
 import type { TraceContext } from '../../telemetry/emit.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Member } from '../cluster/member.ts';
+import { Handover } from '../leases/handover.ts';
 import type { AnswerHead, Incoming, Reason } from '../ports.ts';
 import type { RelaySettings } from '../websocket/legs.ts';
 import type { TunnelEnd } from '../websocket/live-tunnel.ts';
@@ -13,6 +14,7 @@ import type { Account } from './account.ts';
 import { ClusterLegs, isCooperative } from './cluster-legs.ts';
 import type { Plane } from './plane.ts';
 import { maySwitch, migrateOf, type Outbound } from './prepare.ts';
+import type { BroughtTicket } from './ticketed.ts';
 
 /** What the tunnel is known by, where its bytes are entered, and what another backend would be asked. */
 export interface TunnelFacts {
@@ -23,6 +25,8 @@ export interface TunnelFacts {
   readonly answer: AnswerHead;
   readonly trace: TraceContext;
   readonly key: number;
+  /** That opened it; null without one. */
+  readonly ticket: BroughtTicket | null;
 }
 
 /** Accepts the client's side and joins it to the backend's; `over` hears once how it ended, null when it ended well. */
@@ -36,7 +40,7 @@ export function joinTunnel(
   over: (reason: Reason | null) => void,
 ): void {
   const { clock, random, ledger, tunnels } = plane;
-  const { account, cluster, member } = facts;
+  const { account, cluster, member, ticket, key } = facts;
   const idleMs = plane.compiled.config.limits.tunnel_idle;
   let at = member;
   const moved = (to: Member): void => {
@@ -45,18 +49,30 @@ export function joinTunnel(
     at = to;
   };
   const moves = movesOf(plane, facts, moved);
-  const relay = new Relay(incoming.tunnel(fields), { socket, rest }, { idleMs, clock, random, moves });
+  const { answer } = facts;
+  const relay = new Relay(
+    incoming.tunnel(fields),
+    { socket, rest },
+    { idleMs, clock, random, moves, cooperative: isCooperative(answer) },
+  );
+  const tunnel =
+    ticket === null
+      ? relay
+      : new Handover(plane, relay, {
+          ...{ cluster, member, key, ticket: ticket.ticket, connection: ticket.text },
+        });
   ledger.tunnel(at.slot, 1);
   ledger.add('tunnels', 1);
   // The handshake was the request; from here on it is a connection.
   account.count();
-  tunnels.add(relay, {
+  tunnels.add(tunnel, {
     client: account.client,
     route: account.route!.name,
     cluster: cluster.name,
     backend: member.id,
     slot: member.slot,
     reconnects: migrateOf(account.route!, cluster) === 'reconnect',
+    session: ticket?.ticket.session ?? '',
   });
   relay.onClose(end => {
     ledger.tunnel(at.slot, -1);
@@ -76,7 +92,6 @@ function movesOf(plane: Plane, facts: TunnelFacts, moved: (to: Member) => void):
   return {
     source: new ClusterLegs(plane, { ...facts, moved }),
     mode,
-    cooperative: isCooperative(answer),
     dialMs: timeout,
     holdMs: hold.time,
     holdBytes: hold.bytes,

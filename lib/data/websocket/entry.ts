@@ -12,6 +12,8 @@ export interface TunnelFacts {
   readonly slot: number;
   /** To move it is to end it: its client comes again (1012). */
   readonly reconnects: boolean;
+  /** Id of the lease by which its client opened it; empty without one. */
+  readonly session: string;
 }
 
 export class Entry {

@@ -15,6 +15,8 @@ const CUT = 4;
 export interface InflowOwner {
   /** No message is under way, and what comes next is kept. */
   clientAligned(): void;
+  /** As many messages as were awaited have passed. */
+  clientReached(): void;
   /** Once: the client has begun to close, or what it sends is not understood. */
   clientFixed(why: string): void;
 }
@@ -32,6 +34,7 @@ export class Inflow {
   #lastFrame: Uint8Array | null = null;
   #fixed = false;
   #ended = false;
+  #awaited = Number.POSITIVE_INFINITY;
 
   constructor(client: Duplex, target: Duplex, owner: InflowOwner, maxHeld: number) {
     this.#client = client;
@@ -60,6 +63,18 @@ export class Inflow {
   readonly drained = (): void => {
     if (!this.#full) this.#client.resume();
   };
+
+  /** Says when so many whole messages have passed, all in all. */
+  await(messages: number): void {
+    this.#awaited = messages;
+    this.#count();
+  }
+
+  #count(): void {
+    if (this.frames.messages < this.#awaited || !this.frames.atMessage) return;
+    this.#awaited = Number.POSITIVE_INFINITY;
+    this.#owner.clientReached();
+  }
 
   align(): void {
     this.#mode = ALIGN;
@@ -121,6 +136,7 @@ export class Inflow {
     if (target.writableEnded) return;
     this.frames.feed(chunk);
     if (!target.write(chunk)) this.#client.pause();
+    if (this.frames.messages >= this.#awaited) this.#count();
     this.#look();
   }
 

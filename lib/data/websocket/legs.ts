@@ -29,8 +29,6 @@ export interface LegSource {
 export interface RelaySettings {
   readonly source: LegSource;
   readonly mode: 'overlap' | 'strict';
-  /** Of the first leg. */
-  readonly cooperative: boolean;
   readonly dialMs: number;
   readonly holdMs: number;
   readonly holdBytes: number;

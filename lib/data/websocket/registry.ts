@@ -72,6 +72,14 @@ export class TunnelRegistry {
     });
   }
 
+  /** Sessions of the SDK that have a connection to this backend. */
+  sessionsOn(slot: number): readonly string[] {
+    const sessions: string[] = [];
+    for (const { facts, slot: at } of this.#live.values())
+      if (at === slot && facts.session !== '') sessions.push(facts.session);
+    return sessions;
+  }
+
   list(limit: number): ConnectionReport[] {
     const reports: ConnectionReport[] = [];
     const nowMs = this.#clock.monotonicMs();

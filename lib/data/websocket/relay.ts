@@ -33,6 +33,8 @@ export interface RelayOptions {
   readonly idleMs: number;
   readonly clock: Clock;
   readonly random: Random;
+  /** The first backend answers all it has on notice, and closes then. */
+  readonly cooperative: boolean;
   /** Null where connections stay with their backend. */
   readonly moves: RelaySettings | null;
 }
@@ -53,6 +55,8 @@ export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner {
   #move: Move | null = null;
   #onMoved: ((move: MoveResult, slot: number) => void) | null = null;
   #events: MoveEvent[] | null = null;
+  /** Its backend is left for good; hears that it said Close. */
+  #left: (() => void) | null = null;
 
   constructor(client: TunnelSide, backend: TunnelSide, options: RelayOptions) {
     const { clock, random, moves } = options;
@@ -60,13 +64,7 @@ export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner {
     this.#clock = clock;
     this.#random = random;
     this.#moves = moves;
-    this.#leg = new Leg(
-      this,
-      backend.socket,
-      backend.rest,
-      moves?.cooperative ?? false,
-      backend.rest.length + 1,
-    );
+    this.#leg = new Leg(this, backend.socket, backend.rest, options.cooperative, backend.rest.length + 1);
     this.#pair = new SocketPair(client.socket, backend.socket, clock, end => this.#over(end));
     this.#in = new Inflow(client.socket, backend.socket, this, moves?.holdBytes ?? 0);
     this.#out = new Outflow(client.socket, this);
@@ -95,6 +93,22 @@ export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner {
 
   get movable(): boolean {
     return this.#moves !== null && this.#state.phase === 'steady' && !this.#pair.ending && this.#readable;
+  }
+
+  /** `leave` would do. */
+  get leavable(): boolean {
+    return !this.#pair.ending && this.#left === null && this.#readable;
+  }
+
+  /**
+   * Once `messages` of the client have reached the backend, that is told to finish; all but its Close goes on, then the client gets 1012
+   * and `closed` is called. False when more have passed already, or one side closes.
+   */
+  leave(messages: number, closed: () => void): boolean {
+    if (!this.leavable || this.#in.frames.messages > messages) return false;
+    this.#left = closed;
+    this.#in.await(messages);
+    return true;
   }
 
   onClose(listener: (end: TunnelEnd) => void): void {
@@ -137,6 +151,15 @@ export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner {
     this.#finish(code, this.#leg.socket.destroyed);
     // The backend of a client that was held had been told already.
     if (held && !this.#leg.socket.writableEnded) this.#leg.socket.end();
+  }
+
+  #partWith(closed: () => void): void {
+    closed();
+    this.#pair.blame('ended', 'its client went to another connection');
+    const { socket, cooperative } = this.#leg;
+    // The others have had their Close.
+    if (!cooperative && !socket.writableEnded) socket.end();
+    this.#finish(SERVICE_RESTART, false);
   }
 
   #finish(code: number, dead: boolean): void {
@@ -191,7 +214,8 @@ export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner {
   }
 
   backendClosed(): void {
-    this.#tell({ kind: 'closed', between: this.#out.frames.atMessage });
+    if (this.#left !== null) this.#partWith(this.#left);
+    else this.#tell({ kind: 'closed', between: this.#out.frames.atMessage });
   }
 
   backendBetween(): void {
@@ -203,6 +227,11 @@ export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner {
   }
 
   // ── the client's side ──────────────────────────────────────────────────────────────────────────────────
+
+  clientReached(): void {
+    this.#out.leave();
+    this.#sayLeave();
+  }
 
   clientAligned(): void {
     this.#tell({ kind: 'aligned' });

@@ -52,7 +52,15 @@ class OneTunnel implements LiveTunnel {
 function fill(registry: TunnelRegistry, slot: number, count: number, reconnects = false): OneTunnel[] {
   return Array.from({ length: count }, () => {
     const tunnel = new OneTunnel();
-    const facts = { client: '192.0.2.1', route: 'r', cluster: 'c', backend: `b${slot}`, slot, reconnects };
+    const facts = {
+      client: '192.0.2.1',
+      route: 'r',
+      cluster: 'c',
+      backend: `b${slot}`,
+      slot,
+      reconnects,
+      session: '',
+    };
     registry.add(tunnel, facts);
     return tunnel;
   });

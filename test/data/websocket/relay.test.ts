@@ -46,7 +46,7 @@ async function bench(test: Test, clock = systemClock, idleMs = 0, rest = NOTHING
   const tunnel = new Relay(
     { socket: front.near, rest },
     { socket: back.near, rest: NOTHING },
-    { idleMs, clock, random, moves: null },
+    { idleMs, clock, random, cooperative: false, moves: null },
   );
   const ends: TunnelEnd[] = [];
   const closed = new Promise<TunnelEnd>(resolve => {

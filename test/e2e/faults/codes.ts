@@ -9,6 +9,7 @@ import type { Line } from './stage.ts';
 export const PRODUCED: Readonly<Record<ErrorCode, string | { readonly never: string }>> = {
   BAD_REQUEST: 'client-malformed.test.ts',
   FORBIDDEN: 'client-malformed.test.ts',
+  TICKET_REFUSED: 'tickets.test.ts',
   NO_ROUTE: 'client-malformed.test.ts',
   METHOD_REFUSED: 'client-malformed.test.ts',
   URI_TOO_LONG: 'client-malformed.test.ts',
