@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import { parseSchedule, SCHEDULE_WORDS } from '../core/schedule.ts';
 import { parseDurationMs } from '../core/units.ts';
-import { duration, name } from './scalars.ts';
+import { duration, name, share } from './scalars.ts';
 
 /** What one backend bears at once; what is left out is learnt. */
 export const Capacity = z
@@ -76,11 +76,34 @@ export const Forecast = z
           .max(64)
           .default([])
           .describe('What is known to come: campaigns, jobs, maintenance'),
+        outlook: z
+          .enum(['auto', 'off'])
+          .default('auto')
+          .describe('What all backends together will bear in 5, 15 and 60 minutes, learned over weeks'),
       }),
     ],
     { error: 'expected off, or a map with horizons and events' },
   )
   .prefault({});
+
+/** Networks of the outlook, trained in a thread of their own. */
+export const Training = z
+  .union(
+    [
+      off('cpu'),
+      z.strictObject({
+        cpu: share(0.05)
+          .refine(value => value >= 0.01, { error: 'expected a share from 1% to 100%' })
+          .describe(
+            'Share of a core that it may take while it runs: a second of work every other day, a cluster',
+          ),
+      }),
+    ],
+    { error: 'expected off, or a map with cpu' },
+  )
+  .prefault({});
+
+export type TrainingConfig = z.output<typeof Training>;
 
 export const Gate = z
   .union(

@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { PRIORITIES } from '../core/priority.ts';
 import { Cluster, migrate } from './cluster.ts';
+import { Training } from './forecast.ts';
 import {
   address,
   cidr,
@@ -291,6 +292,7 @@ export const Root = z
         pace: count(200, 1).describe('Long connections ended a second'),
       })
       .prefault({}),
+    training: Training.describe('Of the networks that forecasts minutes ahead may use'),
     max_backends: count(4096, 1, 65536),
     http1: z
       .enum(['native', 'node'])

@@ -176,6 +176,7 @@ export class Actions implements ControlActions {
       board,
       process: readProcess(startedMs),
       forecasts: registry.forecasts.report(),
+      training: registry.forecasts.training(),
       sessions: { clusters: sessions.report(), counts: sessions.counts() },
     });
   }
@@ -192,6 +193,7 @@ export class Actions implements ControlActions {
 
   readonly forecasts: ControlActions['forecasts'] = {
     report: cluster => this.#parts.registry.forecasts.report(cluster),
+    training: () => this.#parts.registry.forecasts.training(),
     events: () => this.#parts.registry.forecasts.events(),
     announce: event => this.#change(registry => registry.forecasts.announce(event)),
     cancel: id => this.#change(registry => registry.forecasts.cancel(id)),

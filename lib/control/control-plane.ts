@@ -107,6 +107,7 @@ export class ControlPlane implements AsyncDisposable {
   ): Promise<ControlPlane> {
     const tls = parts.certificates.load(config);
     parts.notify({ kind: 'tls-read', texts: parts.certificates.texts });
+    parts.registry.forecasts.configure(config.training);
     await parts.registry.configure(config.clusters);
     parts.sessions.configure(config.clusters);
     const plane = new ControlPlane(parts, config, tls);
@@ -233,6 +234,7 @@ export class ControlPlane implements AsyncDisposable {
     const tls = certificates.load(config);
     const keys = this.#readLeaseKeys(config);
     await reconfigured(config, tls);
+    registry.forecasts.configure(config.training);
     await registry.configure(config.clusters);
     this.#parts.sessions.configure(config.clusters);
     this.#config = config;

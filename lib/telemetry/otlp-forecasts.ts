@@ -1,4 +1,4 @@
-// Forecasts as OTLP gauges: what is foreseen of each backend, and how good the foresight was.
+// Forecasts as OTLP gauges: what is foreseen of each backend and of all of a cluster, and how good the foresight was.
 
 import type { HrTime, OtlpMetrics } from './otlp-packages.ts';
 
@@ -18,6 +18,14 @@ export interface ForecastSource {
     readonly precision: number;
     readonly recall: number;
   }[];
+  readonly outlook: {
+    readonly horizons: readonly {
+      readonly horizonMs: number;
+      readonly p50: number;
+      readonly p90: number;
+      readonly quality: { readonly mase: number };
+    }[];
+  } | null;
 }
 
 type Metric = OtlpMetrics['scopeMetrics'][number]['metrics'][number];
@@ -56,7 +64,26 @@ export function forecastMetrics(
         value: horizon[field],
       })),
     );
+  const ahead = clusters.flatMap(({ cluster, outlook }) =>
+    (outlook?.horizons ?? []).map(horizon => ({
+      ...horizon,
+      attributes: { 'leaseway.cluster': cluster, 'leaseway.horizon': horizon.horizonMs / 1000 },
+    })),
+  );
   return [
+    gauge(
+      'leaseway.outlook.load',
+      'Share of what all backends together bear, minutes ahead',
+      ahead.flatMap(({ attributes, p50, p90 }) => [
+        { attributes: { ...attributes, 'leaseway.quantile': 0.5 }, value: p50 },
+        { attributes: { ...attributes, 'leaseway.quantile': 0.9 }, value: p90 },
+      ]),
+    ),
+    gauge(
+      'leaseway.outlook.mase',
+      'Error over that of the last value, minutes ahead',
+      ahead.map(({ attributes, quality }) => ({ attributes, value: quality.mase })),
+    ),
     gauge('leaseway.backend.load', 'Share of its capacity in use', each('load')),
     gauge('leaseway.backend.predicted_load', 'The most that is foreseen up to the gate', each('predicted')),
     gauge('leaseway.forecast.mase', 'Error of P50 over that of the last value', judged('mase')),

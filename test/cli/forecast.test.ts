@@ -108,14 +108,21 @@ t.test('forecast shows load, what is foreseen, its quality and what is known to 
   control.forecasts_ = [{ ...control.forecasts_[0]!, events: [eventIn(600_500)] }];
   const { out, code } = await cli('forecast', 'web');
   t.equal(code, EXIT.ok);
-  const [head, row, quality, event, ...rest] = out.split('\n');
+  const [head, row, quality, together, minutesHead, minutes, event, networks, ...rest] = out.split('\n');
   t.match(head, /^BACKEND +LOAD +OF +AGE +IN 10s +OVERLOAD +GATE +DETAIL$/);
   t.match(
     row,
     /^web\/web-1 +0\.31 +in_flight +0 +1\.18\.\.1\.34 +97 % +shut +predicted load 1\.18 is over 0\.70; event reindex$/,
   );
   t.equal(quality, 'quality 10s ahead: MASE 0.74, pinball of P90 0.006, precision -, recall -');
+  t.equal(together, 'all together: work for 1.31 of 3 backends now; 21d of it known');
+  t.match(minutesHead, /^IN +LOAD +MASE +SIMPLE +REGRESSION +NETWORK +DETAIL$/);
+  t.match(
+    minutes,
+    /^15m +0\.47\.\.0\.55 +0\.71 +0\.78 +0\.76 +0\.72 +the network counts \(error 0\.96 × that without\)$/,
+  );
   t.match(event, /^event reindex-1: 4 × the load of web, in /);
+  t.equal(networks, 'networks: 4 trained in 4.2 s of CPU');
   t.same(rest, ['']);
   const { items } = JSON.parse((await cli('forecast', '--json')).out);
   t.match(items, [{ cluster: 'web', backends: [{ id: 'web-1', load: 0.31 }] }]);
@@ -135,6 +142,23 @@ t.test('forecast says what is odd of a backend, and leaves blank what is not kno
     / open +.*; outside the pool; its reports are doubted: contradicts; the forecast diverged; event reindex$/,
   );
   t.match(second, /^web\/web-2 +- +0 % +shut *$/);
+});
+
+t.test('forecast, minutes ahead: what is not known yet, what failed, and that it is off', async t => {
+  const { control, cli } = await running(t);
+  const [report] = control.forecasts_;
+  const outlook = report!.outlook!;
+  const quality = { ...outlook.horizons[0]!.quality, standing: 'none' as const, network: Number.NaN };
+  const fresh = { ...outlook.horizons[0]!, p50: Number.NaN, p90: Number.NaN, quality };
+  control.forecasts_ = [{ ...report!, outlook: { ...outlook, horizons: [fresh] } }];
+  control.training_ = { ...control.training_, state: 'waiting', done: 0, failed: 2, failure: 'exit 1' };
+  const { out } = await cli('forecast', 'web');
+  t.match(out, /^15m +- +0\.71 +0\.78 +0\.76 +- +no network yet$/m);
+  t.match(out, /^networks: 2 failed, the last one: exit 1$/m);
+  control.training_ = { ...control.training_, state: 'training', cluster: 'web', failed: 0, failure: null };
+  t.match((await cli('forecast')).out, /^networks: training the network of web$/m);
+  control.forecasts_ = [{ ...report!, outlook: null }];
+  t.notMatch((await cli('forecast')).out, /together|network/);
 });
 
 t.test('forecast: no such cluster, none at all, and one that foresees nothing', async t => {

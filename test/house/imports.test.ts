@@ -12,7 +12,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   core: [],
   config: ['core'],
   scoreboard: ['core', 'types:plan'],
-  orders: ['types:core', 'types:config', 'types:scoreboard'],
+  orders: ['types:core', 'types:config', 'types:scoreboard', 'types:plan'],
   plan: ['core'],
   telemetry: ['core', 'types:config', 'types:orders', 'scoreboard'],
   data: ['core', 'types:config', 'types:orders', 'scoreboard', 'types:telemetry', 'plan'],
@@ -23,6 +23,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   // A page loads it: of the rest it knows the protocol's types.
   client: ['types:control'],
   server: ['core', 'client', 'plan'],
+  training: ['types:core', 'types:plan'],
   supervise: ['core', 'types:orders', 'types:config'],
   // A world runs the very classes of the proxy; of the scoreboard it needs the latency estimate alone.
   sim: ['core', 'config', 'plan', 'scoreboard'],
@@ -40,6 +41,7 @@ const ONLY: readonly (readonly [RegExp, RegExp])[] = [
   [/^commander$/, /^cli\//],
   [/^@bufbuild\/protobuf/, /^(control\/api|rpc)\//],
   [/^@connectrpc\//, /^rpc\//],
+  [/^brain\.js/, /^training\//],
   [/^node:sqlite$/, /^control\/store\//],
   [/^node:https?$/, /^(data\/(http1|listener|websocket|upstream)|control|cli|agent)\//],
   [/^node:http2$/, /^(data\/(http2|upstream)|control|agent)\//],

@@ -11,7 +11,11 @@ import type {
   ReloadResult,
   StatusReport,
 } from '../../lib/control/admin/ports.ts';
-import { forecastDetailExample, forecastExample } from '../../lib/control/admin/routes/examples.ts';
+import {
+  forecastDetailExample,
+  forecastExample,
+  trainingExample,
+} from '../../lib/control/admin/routes/examples.ts';
 import {
   decisionExample,
   drainPlanExample,
@@ -19,6 +23,7 @@ import {
   sessionsExample,
 } from '../../lib/control/admin/routes/session-examples.ts';
 import type { Announcement, ClusterForecastReport, EventReport } from '../../lib/control/forecast/ports.ts';
+import type { TrainingReport } from '../../lib/control/forecast/trainings.ts';
 import type {
   ClusterSessionsReport,
   DecisionRecord,
@@ -175,6 +180,7 @@ export class FakeControl implements ControlActions {
   forecasts_ = [
     { ...forecastExample, backends: [forecastDetailExample] } as unknown as ClusterForecastReport,
   ];
+  training_ = trainingExample as TrainingReport;
   readonly forecasts = {
     report: (cluster?: string): readonly ClusterForecastReport[] => {
       const found = this.forecasts_.filter(report => cluster === undefined || report.cluster === cluster);
@@ -182,6 +188,7 @@ export class FakeControl implements ControlActions {
         throw new LeasewayError('NOT_FOUND', `cluster ${cluster}`);
       return found;
     },
+    training: (): TrainingReport => this.training_,
     events: (): readonly EventReport[] => this.forecasts_.flatMap(({ events }) => events),
     announce: (event: Announcement): EventReport => {
       this.calls.push(

@@ -2,11 +2,14 @@
 //
 // The parent asks over IPC `{ thread, act }`; the answer to `measure` comes the same way. Threads are named `control`, `worker-0`, …
 
-import { createRequire, syncBuiltinESMExports } from 'node:module';
-import { BroadcastChannel, Worker, type WorkerOptions } from 'node:worker_threads';
+import { BroadcastChannel } from 'node:worker_threads';
+import { HOOK_CHANNEL, hookWorkers } from './hook-workers.ts';
 
-/** `fill`: until the heap is full; `hoard`: opens files until there is no descriptor left, `release`: closes them. */
-export type Act = 'exit' | 'throw' | 'hang' | 'fill' | 'measure' | 'hoard' | 'release';
+/**
+ * `terminate`: ended from outside, whatever it does; `fill`: until the heap is full; `hoard`: opens files until there is no descriptor
+ * left, `release`: closes them.
+ */
+export type Act = 'exit' | 'throw' | 'hang' | 'fill' | 'measure' | 'hoard' | 'release' | 'terminate';
 
 export interface HookOrder {
   readonly thread: string;
@@ -21,21 +24,9 @@ export interface Measure {
   readonly handles: Readonly<Record<string, number>>;
 }
 
-const HOOK = new URL('./thread-hook.ts', import.meta.url);
+hookWorkers();
 
-/** Small enough to be filled within a test. */
-const HEAP = { maxOldGenerationSizeMb: 256 };
-
-class HookedWorker extends Worker {
-  constructor(entry: URL, options: WorkerOptions) {
-    super(HOOK, { ...options, resourceLimits: HEAP, argv: [entry.href, options.name ?? ''] });
-  }
-}
-
-(createRequire(import.meta.url)('node:worker_threads') as { Worker: unknown }).Worker = HookedWorker;
-syncBuiltinESMExports();
-
-const channel = new BroadcastChannel('leaseway-test-hook');
+const channel = new BroadcastChannel(HOOK_CHANNEL);
 channel.unref();
 channel.onmessage = message => {
   const { measure } = (message as { data: { measure?: Measure } }).data;

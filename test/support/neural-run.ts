@@ -4,12 +4,14 @@ import { seededRandom } from '../../lib/core/random.ts';
 import { Averages } from '../../lib/plan/forecast/averages.ts';
 import { LoadForecaster } from '../../lib/plan/forecast/load-forecaster.ts';
 import { Network } from '../../lib/plan/forecast/network.ts';
-import { LoadOutlook, OUTLOOK_MEMBERS } from '../../lib/plan/forecast/outlook.ts';
+import { LoadOutlook } from '../../lib/plan/forecast/outlook.ts';
 import { MINUTE_MS, OUTLOOK_MINUTES } from '../../lib/plan/forecast/outlook-inputs.ts';
+import { OUTLOOK_MEMBERS } from '../../lib/plan/forecast/outlook-reach.ts';
 import { type TrainingRow, trainingRows } from '../../lib/plan/forecast/outlook-rows.ts';
 import { generateSeries } from '../../lib/sim/series/generate.ts';
 import type { SeriesSpec } from '../../lib/sim/series/spec.ts';
-import { newRecurrent, trainNetwork } from './train-network.ts';
+import { trainNetwork } from '../../lib/training/train-network.ts';
+import { newRecurrent } from './recurrent.ts';
 
 /** By steps ahead and model: mean error over that of the last value. */
 export interface NeuralRun {

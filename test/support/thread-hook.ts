@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { BroadcastChannel } from 'node:worker_threads';
+import { HOOK_CHANNEL, hookWorkers } from './hook-workers.ts';
 import type { HookOrder, Measure } from './hooked-leaseway.ts';
 
 const [entry, name] = process.argv.slice(2) as [string, string];
@@ -11,7 +12,7 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 const hoarded: number[] = [];
-const channel = new BroadcastChannel('leaseway-test-hook');
+const channel = new BroadcastChannel(HOOK_CHANNEL);
 channel.unref();
 channel.onmessage = message => {
   const order = (message as { data: HookOrder }).data;
@@ -51,4 +52,6 @@ function measure(): Measure {
   return { thread: name, heapUsed, rss, handles };
 }
 
+// A thread that it starts has the hook as well.
+hookWorkers();
 await import(entry);

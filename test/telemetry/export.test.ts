@@ -32,6 +32,9 @@ function scoreboard() {
       {
         cluster: 'web',
         backends: [{ id: 'web-1', load: 0.25, predicted: null }],
+        outlook: {
+          horizons: [{ horizonMs: 300_000, p50: 0.4, p90: Number.NaN, quality: { mase: 0.9 } }],
+        },
         quality: [
           {
             ...{ horizonMs: 5_000, mase: 0.75, pinballP50: 0.1, pinballP90: 0.05 },
@@ -180,6 +183,10 @@ t.test('metrics arrive and are what the workers counted', async t => {
   t.equal(receiver.metrics.get('leaseway.retries')!.sum!.isMonotonic, true);
   t.same(values('leaseway.backend.in_flight'), [1]);
   t.match(points('leaseway.backend.load'), [{ asDouble: 0.25, attributes: { 'leaseway.backend': 'web-1' } }]);
+  t.match(points('leaseway.outlook.load'), [
+    { asDouble: 0.4, attributes: { 'leaseway.horizon': 300, 'leaseway.quantile': 0.5 } },
+  ]);
+  t.match(points('leaseway.outlook.mase'), [{ asDouble: 0.9 }]);
   t.match(points('leaseway.forecast.mase'), [{ asDouble: 0.75, attributes: { 'leaseway.horizon': 5 } }]);
   for (const unknown of ['leaseway.forecast.recall', 'leaseway.backend.predicted_load'])
     t.equal(receiver.metrics.has(unknown), false, `${unknown} is not known yet`);

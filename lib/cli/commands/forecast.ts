@@ -2,15 +2,18 @@
 
 import type { Command } from 'commander';
 import type { BackendForecastReport, ClusterForecastReport } from '../../control/forecast/ports.ts';
+import type { TrainingReport } from '../../control/forecast/trainings.ts';
 import { type AdminOptions, adminClient, withAdminOptions } from '../admin-options.ts';
 import { eventLines } from '../event-text.ts';
 import { shortDuration } from '../figures.ts';
 import { jsonText } from '../json.ts';
 import type { CommandContext } from '../main.ts';
+import { outlookLines, trainingLine } from '../outlook-text.ts';
 import { type Cell, type Look, table } from '../table.ts';
 
 interface Page {
   readonly items: readonly ClusterForecastReport[];
+  readonly training: TrainingReport;
 }
 
 export const addForecast = (program: Command, { io }: CommandContext): Command =>
@@ -26,10 +29,12 @@ export const addForecast = (program: Command, { io }: CommandContext): Command =
     if (options.json) return void io.out.write(jsonText(value));
     const nowMs = io.clock.wallMs();
     io.out.write(value.items.map(item => clusterText(item, nowMs, io)).join('\n') || 'no clusters\n');
+    if (value.items.some(({ outlook, backends }) => outlook !== null && backends.length > 0))
+      io.out.write(trainingLine(value.training));
   });
 
 function clusterText(report: ClusterForecastReport, nowMs: number, look: Look): string {
-  const { cluster, backends, quality, events } = report;
+  const { cluster, backends, quality, events, outlook } = report;
   if (backends.length === 0) return `${cluster}: nothing is foreseen (forecast: off, or no backends)\n`;
   const horizons = backends[0]!.horizons.map(({ horizonMs }) => shortDuration(horizonMs));
   const columns = [
@@ -58,7 +63,7 @@ function clusterText(report: ClusterForecastReport, nowMs: number, look: Look): 
     ];
     lines.push(`quality ${shortDuration(horizonMs)} ahead: ${words.join(', ')}\n`);
   }
-  return lines.join('') + eventLines(events, nowMs);
+  return lines.join('') + outlookLines(outlook, look) + eventLines(events, nowMs);
 }
 
 function row(backend: BackendForecastReport, horizons: number): (Cell | string)[] {

@@ -3,9 +3,11 @@
 import * as z from 'zod';
 import { EventPlan } from '../../config/forecast.ts';
 import { name, optionalDuration } from '../../config/scalars.ts';
+import { OUTLOOK_MEMBERS } from '../../plan/forecast/outlook-reach.ts';
 import { MEMBERS } from '../../plan/forecast/reach.ts';
 import { RESOURCES } from '../../plan/load/score.ts';
 import type { BackendForecastReport, EventReport } from '../forecast/ports.ts';
+import type { TrainingReport } from '../forecast/trainings.ts';
 
 const unixMs = z.number().describe('Unix time in milliseconds');
 const load = z
@@ -84,6 +86,39 @@ const Event = z.object({
   source: z.enum(['config', 'announced']),
 }) satisfies z.ZodType<EventReport>;
 
+const overLast = figure.describe('Error over that of the last value at the same distance');
+
+const Outlook = z
+  .object({
+    demand: z.number().describe('Work for so many backends now, without that of events'),
+    backends: z.int().describe('That bear it'),
+    knownMs: z.number().describe('Of the past, up to three weeks'),
+    trainedMs: unixMs.nullable().describe('What the network was trained up to; null without one'),
+    horizons: z.array(
+      z.object({
+        horizonMs: z.number(),
+        p50: figure.describe('Share of what those backends bear; null in the first minute'),
+        p90: figure,
+        demandP90: figure.describe('P90 in backends: with fewer they would be full'),
+        models: z.array(z.object({ name: z.enum(OUTLOOK_MEMBERS), weight: z.number() })),
+        quality: z
+          .object({
+            minutes: z.number().describe('That were judged; fades over a week'),
+            mase: overLast,
+            simple: overLast,
+            regression: overLast,
+            network: overLast,
+            gain: figure.describe('Error with the network over that without; it counts while below 1'),
+            standing: z
+              .enum(['none', 'on_trial', 'in_use', 'refused'])
+              .describe('Of the network; judged for twelve hours before it may count'),
+          })
+          .describe('Over about a week'),
+      }),
+    ),
+  })
+  .describe('All backends together, minutes ahead');
+
 const ClusterForecast = z.object({
   cluster: z.string(),
   meanPredicted: figure,
@@ -104,10 +139,20 @@ const ClusterForecast = z.object({
   ),
   events: z.array(Event),
   backends: z.array(BackendForecast),
+  outlook: Outlook.nullable().describe('null where forecast.outlook is off, and before anything was seen'),
 });
 
+const Training = z.object({
+  state: z.enum(['off', 'idle', 'training', 'waiting']).describe('waiting: after a failure'),
+  cluster: z.string().nullable().describe('Whose network is being trained'),
+  done: z.int().min(0),
+  failed: z.int().min(0),
+  cpuMs: z.number().describe('CPU of all that are done'),
+  failure: z.string().nullable().describe('Why the last one failed'),
+}) satisfies z.ZodType<TrainingReport>;
+
 const revision = z.int().min(0);
-export const ForecastPage = z.object({ revision, items: z.array(ClusterForecast) });
+export const ForecastPage = z.object({ revision, items: z.array(ClusterForecast), training: Training });
 export const EventPage = z.object({ revision, items: z.array(Event) });
 export const EventView = z.object({ revision, event: Event });
 

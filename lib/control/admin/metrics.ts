@@ -10,8 +10,10 @@ import {
 } from '../../scoreboard/ports.ts';
 import type { BackendStatus } from '../backend/ports.ts';
 import type { ClusterForecastReport } from '../forecast/ports.ts';
+import type { TrainingReport } from '../forecast/trainings.ts';
 import { Exposition, type Labels } from './exposition.ts';
 import { forecastFamilies } from './forecast-metrics.ts';
+import { outlookFamilies } from './outlook-metrics.ts';
 import type { StatusReport } from './ports.ts';
 import type { ProcessReading } from './process-reading.ts';
 import { type SessionFigures, sessionFamilies } from './session-metrics.ts';
@@ -27,17 +29,27 @@ export interface MetricsInput {
   >;
   readonly process: ProcessReading;
   readonly forecasts: readonly ClusterForecastReport[];
+  readonly training: TrainingReport;
   readonly sessions: SessionFigures;
 }
 
 /** Pure; the order is the same at every scrape. */
-export function renderMetrics({ status, routes, board, process, forecasts, sessions }: MetricsInput): string {
+export function renderMetrics({
+  status,
+  routes,
+  board,
+  process,
+  forecasts,
+  training,
+  sessions,
+}: MetricsInput): string {
   const out = new Exposition();
   serverFamilies(out, status, routes, board);
   backendFamilies(out, status.backends, board);
   overloadFamilies(out, board);
   signalFamilies(out, status.backends);
   forecastFamilies(out, forecasts);
+  outlookFamilies(out, forecasts, training);
   sessionFamilies(out, sessions);
   workerFamilies(out, status);
   configFamilies(out, status);

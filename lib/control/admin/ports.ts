@@ -80,7 +80,7 @@ export interface ControlActions {
   readonly backends: Pick<BackendRegistry, 'drain' | 'undrain' | 'maintenance' | 'setWeight' | 'remove'> & {
     add(cluster: string, backend: BackendConfig): void;
   };
-  readonly forecasts: Pick<ForecastDesk, 'report' | 'events' | 'announce' | 'cancel'>;
+  readonly forecasts: Pick<ForecastDesk, 'report' | 'training' | 'events' | 'announce' | 'cancel'>;
   readonly sessions: Omit<SessionDesk, 'counts'>;
   leases(
     filter: ConnectionFilter,

@@ -87,6 +87,11 @@ export class BackendForecast {
     return this.#present / this.#factor;
   }
 
+  /** What the events of that moment make of its load. */
+  factorAt(wallMs: number): number {
+    return this.#events.factorAt(wallMs);
+  }
+
   /** What is left of its capacity, as far as the proxy has met its end; 1 is as usual. */
   capacityShare(nowMs: number): number {
     return this.#learned.share(nowMs);

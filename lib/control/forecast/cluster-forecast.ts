@@ -192,7 +192,27 @@ export class ClusterForecast {
     };
   }
 
-  report(wallMs: number): ClusterForecastReport {
+  get wantsOutlook(): boolean {
+    const { forecast } = this.#config;
+    return forecast !== 'off' && forecast.outlook === 'auto';
+  }
+
+  demand(): { readonly demand: number; readonly working: number } {
+    let [demand, working] = [0, 0];
+    for (const { forecast } of this.#known.values()) {
+      if (Number.isNaN(forecast.predicted + forecast.base)) continue;
+      demand += forecast.base;
+      working += 1;
+    }
+    return { demand, working };
+  }
+
+  factorAt(wallMs: number): number {
+    const factors = [...this.#known.values()].map(({ forecast }) => forecast.factorAt(wallMs));
+    return factors.length === 0 ? 1 : factors.reduce((sum, factor) => sum + factor, 0) / factors.length;
+  }
+
+  report(wallMs: number): Omit<ClusterForecastReport, 'outlook'> {
     const { horizonsMs } = this.#settings;
     const known = [...this.#known.values()];
     return {

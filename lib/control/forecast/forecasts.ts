@@ -3,6 +3,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ClusterConfig } from '../../config/cluster.ts';
+import type { TrainingConfig } from '../../config/forecast.ts';
 import type { Clock } from '../../core/clock.ts';
 import { LeasewayError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
@@ -11,7 +12,9 @@ import type { SignalView } from '../../plan/load/signals.ts';
 import { Announcements } from './announcements.ts';
 import { ClusterForecast } from './cluster-forecast.ts';
 import { ForecastMemory, type Learned } from './memory.ts';
+import { Outlooks } from './outlooks.ts';
 import type { Announcement, ClusterForecastReport, EventReport, ForecastDesk } from './ports.ts';
+import type { TrainingReport } from './trainings.ts';
 
 export interface ForecastHands {
   readonly stateDir: string;
@@ -27,13 +30,19 @@ export class Forecasts implements ForecastDesk, AsyncDisposable {
   readonly #hands: ForecastHands;
   readonly #announcements: Announcements;
   readonly #memory: ForecastMemory;
+  readonly #outlooks: Outlooks;
   readonly #clusters = new Map<string, ClusterForecast>();
 
   constructor(hands: ForecastHands) {
     this.#hands = hands;
-    const { stateDir, clock, log } = hands;
+    const { stateDir, clock, random, log } = hands;
     this.#announcements = new Announcements(join(stateDir, 'events.json'), log);
     this.#memory = new ForecastMemory(join(stateDir, 'forecasts.jsonl'), clock, log);
+    this.#outlooks = new Outlooks({ clock, random, log, remembered: this.#memory });
+  }
+
+  configure(training: TrainingConfig): void {
+    this.#outlooks.configure(training);
   }
 
   open(cluster: string, config: ClusterConfig): ClusterForecast {
@@ -51,18 +60,27 @@ export class Forecasts implements ForecastDesk, AsyncDisposable {
 
   close(cluster: string): void {
     this.#clusters.delete(cluster);
+    this.#outlooks.forget(cluster);
   }
 
   /** Once a tick, after the clusters'. */
   tick(): void {
+    this.#outlooks.tick(this.#clusters);
     this.#memory.tick(() => this.#learned());
   }
 
   /** Of one cluster, or of all. Throws NOT_FOUND. */
   report(cluster?: string): readonly ClusterForecastReport[] {
     const wallMs = this.#hands.clock.wallMs();
-    if (cluster !== undefined) return [this.#of(cluster).report(wallMs)];
-    return [...this.#clusters.values()].map(forecast => forecast.report(wallMs));
+    const asked = cluster === undefined ? this.#clusters : [[cluster, this.#of(cluster)] as const];
+    return [...asked].map(([name, forecast]) => ({
+      ...forecast.report(wallMs),
+      outlook: this.#outlooks.report(name, forecast),
+    }));
+  }
+
+  training(): TrainingReport {
+    return this.#outlooks.training();
   }
 
   events(): readonly EventReport[] {
@@ -94,10 +112,12 @@ export class Forecasts implements ForecastDesk, AsyncDisposable {
 
   /** A successor decides and writes from now on. */
   standDown(): void {
+    this.#outlooks[Symbol.dispose]();
     this.#memory.stop();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#outlooks[Symbol.dispose]();
     await this.#memory.close(() => this.#learned());
   }
 
@@ -111,6 +131,7 @@ export class Forecasts implements ForecastDesk, AsyncDisposable {
   *#learned(): Generator<Learned> {
     for (const [cluster, forecast] of this.#clusters)
       for (const [id, read] of forecast.learned()) yield { cluster, id, read };
+    yield* this.#outlooks.learned();
   }
 }
 

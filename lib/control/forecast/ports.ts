@@ -1,10 +1,13 @@
 // What is known of the load to come, as the rest of the control plane and operators see it.
 
+import type { TrainingConfig } from '../../config/forecast.ts';
 import type { ForecastReason } from '../../plan/forecast/load-forecaster.ts';
+import type { OUTLOOK_MEMBERS, OutlookQuality } from '../../plan/forecast/outlook-reach.ts';
 import type { QualityReport } from '../../plan/forecast/quality.ts';
 import type { Doubt } from '../../plan/load/doubt.ts';
 import type { Second } from '../../plan/load/observed.ts';
 import type { Share } from '../../plan/load/score.ts';
+import type { TrainingReport } from './trainings.ts';
 
 export interface HorizonForecast {
   readonly horizonMs: number;
@@ -62,12 +65,37 @@ export interface EventReport {
   readonly source: 'config' | 'announced';
 }
 
+/** All backends together, minutes ahead. */
+export interface OutlookHorizon {
+  readonly horizonMs: number;
+  /** Share of what those bear that work now; NaN before the first minute is over. */
+  readonly p50: number;
+  readonly p90: number;
+  /** The same as P90, in backends: with fewer the rest would be full. */
+  readonly demandP90: number;
+  readonly models: readonly { readonly name: (typeof OUTLOOK_MEMBERS)[number]; readonly weight: number }[];
+  readonly quality: OutlookQuality;
+}
+
+export interface OutlookReport {
+  /** Work for so many backends, without that of events. */
+  readonly demand: number;
+  readonly backends: number;
+  /** Of the past, up to three weeks. */
+  readonly knownMs: number;
+  /** Unix ms of the last that the network learned from; null without one. */
+  readonly trainedMs: number | null;
+  readonly horizons: readonly OutlookHorizon[];
+}
+
 export interface ClusterForecastReport {
   readonly cluster: string;
   readonly meanPredicted: number | null;
   readonly quality: readonly HorizonQuality[];
   readonly events: readonly EventReport[];
   readonly backends: readonly BackendForecastReport[];
+  /** Null where it is off, or nothing was seen yet. */
+  readonly outlook: OutlookReport | null;
 }
 
 export interface Announcement {
@@ -79,6 +107,7 @@ export interface Announcement {
   readonly startMs: number;
   readonly endMs: number;
 }
+
 /** What operators and metrics ask of the forecasts. */
 export interface ForecastDesk {
   /** Of one cluster, or of all. Throws NOT_FOUND. */
@@ -88,6 +117,9 @@ export interface ForecastDesk {
   announce(event: Announcement): EventReport;
   /** Throws NOT_FOUND. */
   cancel(id: string): void;
+  /** How networks may be trained, and how it goes. */
+  configure(training: TrainingConfig): void;
+  training(): TrainingReport;
   /** A successor decides and writes from now on. */
   standDown(): void;
 }

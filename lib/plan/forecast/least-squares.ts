@@ -99,6 +99,20 @@ export class LeastSquares {
     for (let i = 0; i < this.#covariance.length; i++) this.#covariance[i]! /= TRUST;
   }
 
+  /** All of it: weights, then the covariance. `resume` goes on as if nothing had been in between. */
+  save(): Float64Array {
+    return Float64Array.of(...this.weights, ...this.#covariance);
+  }
+
+  /** False when it is of another size or has a number that is none; nothing is changed then. */
+  resume(state: Float64Array): boolean {
+    const n = this.weights.length;
+    if (state.length !== n + n * n || !state.every(Number.isFinite)) return false;
+    this.weights.set(state.subarray(0, n));
+    this.#covariance.set(state.subarray(n));
+    return true;
+  }
+
   copy(other: LeastSquares): void {
     this.weights.set(other.weights);
     this.#covariance.set(other.#covariance);

@@ -11,13 +11,15 @@ export const REACHES = OUTLOOK_MINUTES.length;
 const DAY = 1440;
 const WEEK = 7 * DAY;
 /** Kept of the past: a week to look back on from the first of two weeks to learn from. */
-const HISTORY_MINUTES = 3 * WEEK;
+export const HISTORY_MINUTES = 3 * WEEK;
 /** Own averages, calendar, and for each reach: yesterday, last week, profile, cycle. */
 export const OUTLOOK_INPUTS = 14 + 4 * REACHES;
 /** Logarithms are of loads no smaller than this. */
 const MIN_LOAD = 0.01;
 /** A gap longer than so many minutes is not filled: what is known of the present is forgotten. */
 const MAX_FILLED = 60;
+/** So much of a past makes the averages what they were: five times the longest span. */
+const AVERAGED = 1500;
 /** From this weight on the members that heed a found period are asked. */
 const HEEDED = 1e-3;
 
@@ -44,6 +46,26 @@ export class OutlookInputs {
   /** Minutes since 1970 of the last load; NaN before the first. */
   get minute(): number {
     return this.#minute;
+  }
+
+  /** Minutes up to the last one without a hole. */
+  get known(): number {
+    return this.#count;
+  }
+
+  /** Of a new one: the loads up to `minute`, oldest first, and what its models were. False, and nothing is changed, when those are none. */
+  restore(history: Float32Array, minute: number, models: unknown): boolean {
+    if (!this.models.restore(models)) return false;
+    for (const [i, load] of history.entries()) {
+      this.#keep(load, minute - history.length + 1 + i);
+      if (history.length - i <= AVERAGED) this.#averages.add(load);
+    }
+    this.#minute = minute;
+    const atMs = minute * MINUTE_MS;
+    // Learned twice, or nothing could be said before another minute is over.
+    this.models.observe({ atMs, wallMs: atMs, load: history.at(-1)!, ageMs: 0 });
+    this.#fill();
+    return true;
   }
 
   /** Loads up to the last minute without a hole, oldest first. */

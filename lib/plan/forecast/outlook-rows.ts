@@ -11,12 +11,20 @@ export interface TrainingRow {
 const FIRST_MINUTES = 7 * 1440 + 60;
 const FARTHEST = Math.max(...OUTLOOK_MINUTES);
 
-/** At most one row a minute, two weeks of them of a history of three. `minute` is that of the last load, since 1970. */
-export function trainingRows(history: ArrayLike<number>, minute: number): TrainingRow[] {
+/**
+ * At most one row a minute, two weeks of them of a history of three. `minute` is that of the last load, since 1970. All of it is half a
+ * second of work: `breathe` is called between two minutes.
+ */
+export function trainingRows(
+  history: ArrayLike<number>,
+  minute: number,
+  breathe: () => void = () => {},
+): TrainingRow[] {
   const inputs = new OutlookInputs();
   const rows: TrainingRow[] = [];
   const first = minute - history.length + 1;
   for (let i = 0; i + FARTHEST < history.length; i++) {
+    breathe();
     inputs.push(history[i]!, first + i);
     if (i < FIRST_MINUTES) continue;
     const { anchor, changes } = inputs;

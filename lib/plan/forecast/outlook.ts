@@ -1,113 +1,31 @@
 // The load in 5 to 60 minutes: simple models, a regression on more of the past, and a network where one was trained.
 
-import { FixedShare } from './fixed-share.ts';
 import type { Quantiles } from './forecaster.ts';
-import { LeastSquares } from './least-squares.ts';
 import { checkedWeights, Network, type NetworkWeights } from './network.ts';
 import {
-  answerOf,
-  loadOf,
+  HISTORY_MINUTES,
   MINUTE_MS,
   OUTLOOK_INPUTS,
   OUTLOOK_MINUTES,
   OutlookInputs,
   REACHES,
 } from './outlook-inputs.ts';
-import { QuantileTracker } from './quantile-tracker.ts';
+import { OUTLOOK_MEMBERS, type OutlookQuality, OutlookReach } from './outlook-reach.ts';
+import { type OutlookState, packLoads, packReach, unpackLoads, unpackReach } from './outlook-state.ts';
 
-export const OUTLOOK_MEMBERS = ['simple', 'regression', 'network'] as const;
-const MEMBERS = OUTLOOK_MEMBERS.length;
-const SIMPLE = 0;
-const REGRESSION = 1;
-const NETWORK = 2;
-const HEDGE_RATE = 1;
-const HEDGE_SHARE = 1e-4;
-/** A loss is 1 at so many mean errors of the last value, which are those of some hours. */
-const LOSS_SPAN = 4;
-const SCALE_GAIN = 0.003;
-const REGRESSION_MEMORY = 14 * 1440;
-/** An answer off by more teaches no more than this. */
-const CLIP = 0.25;
 const MAX_LOAD = 8;
 const MAX_BACK_MINUTES = 60;
 const MAX_WIDENING = 8;
-
-/** One distance ahead: members, who of them was right, and how far off the whole was. */
-class OutlookReach {
-  readonly ahead: number;
-  readonly hedge: FixedShare;
-  readonly errors = new QuantileTracker(1000);
-  readonly members = new Float64Array(MEMBERS);
-  point = Number.NaN;
-  readonly #squares = new LeastSquares(new Float64Array(OUTLOOK_INPUTS + 1), REGRESSION_MEMORY);
-  /** Of the last `ahead` minutes: inputs with a constant, anchor, change, forecasts, mean of them, and the minute. */
-  readonly #inputs: Float64Array;
-  readonly #anchors: Float64Array;
-  readonly #changes: Float64Array;
-  readonly #forecasts: Float64Array;
-  readonly #lasts: Float64Array;
-  readonly #points: Float64Array;
-  readonly #minutes: Float64Array;
-  readonly #losses = new Float64Array(MEMBERS);
-  #scale = 0;
-
-  constructor(ahead: number) {
-    this.ahead = ahead;
-    this.hedge = new FixedShare(MEMBERS, HEDGE_RATE / Math.sqrt(2 * ahead - 1), HEDGE_SHARE);
-    this.#inputs = new Float64Array(ahead * (OUTLOOK_INPUTS + 1));
-    this.#anchors = new Float64Array(ahead);
-    this.#changes = new Float64Array(ahead);
-    this.#forecasts = new Float64Array(ahead * MEMBERS);
-    this.#lasts = new Float64Array(ahead);
-    this.#points = new Float64Array(ahead);
-    this.#minutes = new Float64Array(ahead).fill(Number.NaN);
-  }
-
-  /** The load of this minute judges and teaches what was said `ahead` minutes before. */
-  learn(load: number, minute: number): void {
-    const slot = minute % this.ahead;
-    if (this.#minutes[slot] !== minute - this.ahead) return;
-    const lastError = Math.abs(load - this.#lasts[slot]!);
-    this.#scale += (this.#scale === 0 ? 1 : SCALE_GAIN) * (lastError - this.#scale);
-    const unit = LOSS_SPAN * Math.max(this.#scale, 1e-4);
-    for (let m = 0; m < MEMBERS; m++)
-      this.#losses[m] = Math.min(1, Math.abs(this.#forecasts[slot * MEMBERS + m]! - load) / unit);
-    this.hedge.update(this.#losses);
-    this.errors.learn(load - this.#points[slot]!);
-    const answer = answerOf(load, this.#anchors[slot]!, this.#changes[slot]!);
-    this.#squares.learn(this.#inputs, slot * (OUTLOOK_INPUTS + 1), answer, CLIP);
-  }
-
-  /** `said` is the network's answer, NaN where there is none: the regression speaks for it until then. */
-  look(
-    i: number,
-    { values, anchor, points, changes, minute }: OutlookInputs,
-    last: number,
-    said: number,
-  ): void {
-    const slot = minute % this.ahead;
-    const from = slot * (OUTLOOK_INPUTS + 1);
-    this.#inputs[from] = 1;
-    this.#inputs.set(values, from + 1);
-    this.#anchors[slot] = anchor;
-    this.#changes[slot] = changes[i]!;
-    this.#lasts[slot] = last;
-    this.#minutes[slot] = minute;
-    const { members } = this;
-    members[SIMPLE] = points[i]!;
-    members[REGRESSION] = loadOf(this.#squares.predict(this.#inputs, from), anchor, changes[i]!);
-    members[NETWORK] = Number.isNaN(said) ? members[REGRESSION] : loadOf(said, anchor, changes[i]!);
-    this.point = 0;
-    for (let m = 0; m < MEMBERS; m++) this.point += this.hedge.weights[m]! * members[m]!;
-    this.#forecasts.set(members, slot * MEMBERS);
-    this.#points[slot] = this.point;
-  }
-}
+const DAY = 1440;
+/** As measured (`npm run bench:neural`): first after thirteen days, then every other day. */
+const FIRST_TRAINING = 13 * DAY;
+const NEXT_TRAINING = 2 * DAY;
 
 export interface OutlookReason {
   readonly point: number;
   readonly members: readonly {
     readonly name: (typeof OUTLOOK_MEMBERS)[number];
+    /** NaN where there is no network. */
     readonly forecast: number;
     readonly weight: number;
   }[];
@@ -125,6 +43,7 @@ export class LoadOutlook {
   #inputs = new OutlookInputs();
   readonly #reaches = OUTLOOK_MINUTES.map(ahead => new OutlookReach(ahead));
   #network: Network | null = null;
+  #trainedMinute = Number.NaN;
   #minute = Number.NaN;
   #sum = 0;
   #count = 0;
@@ -146,13 +65,35 @@ export class LoadOutlook {
 
   /** Why, at the reach at or next below. */
   reason(horizonMs: number): OutlookReason {
-    const reach = this.#reaches.findLast(({ ahead }) => ahead * MINUTE_MS <= horizonMs) ?? this.#reaches[0]!;
+    const reach = this.#reachOf(horizonMs);
+    const { weights } = reach;
     const members = OUTLOOK_MEMBERS.map((name, m) => ({
       name,
       forecast: reach.members[m]!,
-      weight: reach.hedge.weights[m]!,
+      weight: weights[m]!,
     }));
     return { point: reach.point, members };
+  }
+
+  /** How good it was of late, at the reach at or next below. */
+  quality(horizonMs: number): OutlookQuality {
+    return this.#reachOf(horizonMs).quality();
+  }
+
+  /** Minutes that are known without a hole. */
+  get known(): number {
+    return this.#inputs.known;
+  }
+
+  /** Unix ms up to which the network was trained; NaN without one. */
+  get trainedMs(): number {
+    return this.#trainedMinute * MINUTE_MS;
+  }
+
+  /** There is enough to learn from, and more than when it was learned from last. */
+  get dueForTraining(): boolean {
+    const { known, minute } = this.#inputs;
+    return known >= FIRST_TRAINING && !(Math.abs(minute - this.#trainedMinute) < NEXT_TRAINING);
   }
 
   past(): OutlookPast {
@@ -163,11 +104,13 @@ export class LoadOutlook {
     };
   }
 
-  /** False when it is no network for these inputs; nothing is changed then. */
-  adopt(json: unknown): boolean {
+  /** `minute` is that of the past it was trained on. False when it is no network for these inputs; nothing is changed then. */
+  adopt(json: unknown, minute = this.#inputs.minute): boolean {
     const weights = checkedWeights(json, OUTLOOK_INPUTS, REACHES);
     if (weights === null) return false;
+    if (this.#network === null) for (const reach of this.#reaches) reach.beginTrial();
     this.#network = new Network(weights);
+    this.#trainedMinute = minute;
     return true;
   }
 
@@ -184,9 +127,46 @@ export class LoadOutlook {
     else if (minute <= known) return;
     for (const reach of this.#reaches) reach.learn(load, minute);
     this.#inputs.push(load, minute);
+    this.#look(load);
+  }
+
+  /** Null before the first minute. */
+  save(): OutlookState | null {
+    const { minute } = this.#inputs;
+    if (Number.isNaN(minute)) return null;
+    return {
+      minute,
+      history: packLoads(this.#inputs.history()),
+      models: this.#inputs.models.toJSON(),
+      reaches: this.#reaches.map(reach => packReach(reach.save())),
+      network: this.#network?.weights ?? null,
+      trainedMinute: this.#trainedMinute,
+    };
+  }
+
+  /** For a new one. What is not of this shape is refused whole, and false returned. Forecasts are those of then, until a minute ends. */
+  restore(json: unknown): boolean {
+    if (typeof json !== 'object' || json === null) return false;
+    const { minute, history, models, reaches, network, trainedMinute } = json as Partial<OutlookState>;
+    const loads = unpackLoads(history, HISTORY_MINUTES);
+    if (!(Number.isInteger(minute) && minute! >= 0) || loads === null || loads.length === 0) return false;
+    if (!Array.isArray(reaches) || reaches.length !== REACHES) return false;
+    const states = this.#reaches.map((reach, i) => unpackReach(reaches[i], reach.save()));
+    if (states.includes(null) || !this.#inputs.restore(loads, minute!, models)) return false;
+    if (network !== null && Number.isInteger(trainedMinute)) this.adopt(network, trainedMinute);
+    for (const [i, reach] of this.#reaches.entries()) reach.restore(states[i]!, this.#network !== null);
+    this.#look(loads.at(-1)!);
+    return true;
+  }
+
+  #look(load: number): void {
     const said = this.#network?.run(this.#inputs.values);
     for (const [i, reach] of this.#reaches.entries())
       reach.look(i, this.#inputs, load, said === undefined ? Number.NaN : said[i]!);
+  }
+
+  #reachOf(horizonMs: number): OutlookReach {
+    return this.#reaches.findLast(({ ahead }) => ahead * MINUTE_MS <= horizonMs) ?? this.#reaches[0]!;
   }
 
   #quantile(level: number, horizonMs: number): number {

@@ -15,6 +15,7 @@ const input = (more: Partial<MetricsInput> = {}): MetricsInput => ({
   status: new FakeControl().status_,
   routes: ['api', 'all'],
   forecasts: [],
+  training: new FakeControl().forecasts.training(),
   sessions: { clusters: [], counts: [] },
   board: {
     requestHistogram: (route, statusClass) =>

@@ -7,8 +7,8 @@ import { OUTLOOK_INPUTS, REACHES } from '../../../lib/plan/forecast/outlook-inpu
 import { trainingRows } from '../../../lib/plan/forecast/outlook-rows.ts';
 import { generateSeries, type Series } from '../../../lib/sim/series/generate.ts';
 import { MINUTE_PRESETS, SERIES_PRESETS } from '../../../lib/sim/series/presets.ts';
+import { trainNetwork } from '../../../lib/training/train-network.ts';
 import { runMinutes } from '../../support/neural-run.ts';
-import { trainNetwork } from '../../support/train-network.ts';
 
 const MINUTE_MS = 60_000;
 const DAY = 1440;
@@ -81,9 +81,40 @@ t.test('a network that is wrong loses its say', async t => {
     }
   }
   const { members } = misled.reason(60 * MINUTE_MS);
-  t.ok(members.find(({ name }) => name === 'network')!.weight < 0.01);
-  t.ok(errors[1]! < 1.03 * errors[0]!, `${errors[1]! / errors[0]!}`);
+  t.equal(members.find(({ name }) => name === 'network')!.weight, 0);
+  t.equal(errors[1], errors[0], 'it never had one');
+  const { standing, gain, network, simple } = misled.quality(60 * MINUTE_MS);
+  t.equal(standing, 'refused');
+  t.ok(gain > 1 && network > 2 * simple, `${gain} ${network} ${simple}`);
 });
+
+t.test(
+  'for twelve hours a network is on trial; then it counts where the whole was better with it',
+  async t => {
+    const series = short(16);
+    const outlook = live(new LoadOutlook(), series, 0, 14 * DAY);
+    t.equal(outlook.quality(15 * MINUTE_MS).standing, 'none');
+    t.ok(outlook.dueForTraining);
+    const { history, minute } = outlook.past();
+    outlook.adopt(trainNetwork(trainingRows(history, minute), null, seededRandom(9)));
+    t.notOk(outlook.dueForTraining);
+    const weight = (): number => outlook.reason(15 * MINUTE_MS).members.at(-1)!.weight;
+    live(outlook, series, 14 * DAY, 14 * DAY + 700);
+    t.equal(outlook.quality(15 * MINUTE_MS).standing, 'on_trial');
+    t.equal(weight(), 0);
+    live(outlook, series, 14 * DAY + 700, 15 * DAY);
+    const { standing, gain, mase, simple, regression } = outlook.quality(15 * MINUTE_MS);
+    t.equal(standing, 'in_use');
+    t.ok(gain < 1 && mase < Math.min(simple, regression), `${gain} ${mase} ${simple} ${regression}`);
+    t.ok(weight() > 0.1, `${weight()}`);
+    const next = new LoadOutlook();
+    t.ok(next.restore(JSON.parse(JSON.stringify(outlook.save()))));
+    t.same(next.quality(15 * MINUTE_MS), outlook.quality(15 * MINUTE_MS), 'it keeps what it earned');
+    t.ok(next.forecast(15 * MINUTE_MS).p50 > 0, 'and speaks at once');
+    live(outlook, series, 15 * DAY, 16 * DAY);
+    t.ok(outlook.dueForTraining, 'two days are over');
+  },
+);
 
 t.test('a little back the clock teaches nothing twice; a wrong year does not end all learning', async t => {
   const series = short(2);

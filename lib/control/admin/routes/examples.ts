@@ -101,6 +101,43 @@ export const forecastExample = {
   ],
   events: [eventExample],
   backends: [backendForecastExample],
+  outlook: {
+    demand: 1.31,
+    backends: 3,
+    knownMs: 1_814_400_000,
+    trainedMs: 1_795_046_400_000,
+    horizons: [
+      {
+        horizonMs: 900_000,
+        p50: 0.47,
+        p90: 0.55,
+        demandP90: 1.65,
+        models: [
+          { name: 'simple', weight: 0.21 },
+          { name: 'regression', weight: 0.28 },
+          { name: 'network', weight: 0.51 },
+        ],
+        quality: {
+          minutes: 10_012,
+          mase: 0.71,
+          simple: 0.78,
+          regression: 0.76,
+          network: 0.72,
+          gain: 0.96,
+          standing: 'in_use',
+        },
+      },
+    ],
+  },
+};
+
+export const trainingExample = {
+  state: 'idle',
+  cluster: null,
+  done: 4,
+  failed: 0,
+  cpuMs: 4_210,
+  failure: null,
 };
 
 export const connectionExample = {

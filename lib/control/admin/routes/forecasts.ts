@@ -11,7 +11,13 @@ import {
 } from '../forecast-schemas.ts';
 import { route } from '../route.ts';
 import { Changed } from '../schemas.ts';
-import { changedExample, eventExample, forecastDetailExample, forecastExample } from './examples.ts';
+import {
+  changedExample,
+  eventExample,
+  forecastDetailExample,
+  forecastExample,
+  trainingExample,
+} from './examples.ts';
 import { backendOf, withRevision } from './state.ts';
 
 const DEFAULT_LENGTH_MS = 60_000;
@@ -27,7 +33,7 @@ export const forecasts = [
       200: {
         says: 'The forecasts',
         schema: ForecastPage,
-        example: { revision: 12, items: [forecastExample] },
+        example: { revision: 12, items: [forecastExample], training: trainingExample },
       },
     },
     handle({ actions, query }) {
@@ -35,7 +41,7 @@ export const forecasts = [
         ...cluster,
         backends: cluster.backends.map(({ seconds: _, reason: __, ...backend }) => backend),
       }));
-      return withRevision({ items: speakable(items) }, actions);
+      return withRevision({ items: speakable(items), training: actions.forecasts.training() }, actions);
     },
   }),
   route({

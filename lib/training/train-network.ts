@@ -1,9 +1,10 @@
 // Trains a feed-forward network with brain.js, repeatably: its first weights and the order of its rows come from a given chance.
 
-import untyped from 'brain.js';
-import type { Random } from '../../lib/core/random.ts';
-import type { NetworkWeights } from '../../lib/plan/forecast/network.ts';
-import type { TrainingRow } from '../../lib/plan/forecast/outlook-rows.ts';
+// @ts-expect-error: this file of it has no types; the package's own entry loads gpu.js too, 26 MB that nothing here needs.
+import untyped from 'brain.js/dist/neural-network.js';
+import type { Random } from '../core/random.ts';
+import type { NetworkWeights } from '../plan/forecast/network.ts';
+import type { TrainingRow } from '../plan/forecast/outlook-rows.ts';
 
 export interface Training {
   readonly hidden: number;
@@ -16,7 +17,6 @@ export interface Training {
 /** Of three tried on seeds 1001 and 1002. */
 const TRAINING: Training = { hidden: 12, firstRounds: 60, laterRounds: 10, learningRate: 0.02 };
 
-// The types that brain.js brings know nothing of what is used here.
 interface BrainJson {
   readonly sizes: readonly number[];
   readonly layers: readonly Readonly<
@@ -32,33 +32,24 @@ interface BrainNetwork {
   toJSON(): BrainJson;
   train(rows: readonly TrainingRow[], options: object): unknown;
 }
-interface BrainSeries {
-  train(series: readonly (readonly number[])[], options: object): unknown;
-  forecast(past: readonly number[], steps: number): ArrayLike<number>;
-}
-interface Brain {
-  readonly NeuralNetwork: new (options: object) => BrainNetwork;
-  readonly recurrent: Readonly<Record<'GRUTimeStep' | 'LSTMTimeStep', new (options: object) => BrainSeries>>;
-}
-const brain = untyped as unknown as Brain;
+const { default: NeuralNetwork } = untyped as { default: new (options: object) => BrainNetwork };
 
-export const newRecurrent = (kind: 'GRUTimeStep' | 'LSTMTimeStep', hidden: number): BrainSeries =>
-  new brain.recurrent[kind]({ inputSize: 1, hiddenLayers: [hidden], outputSize: 1 });
-
-/** Goes on from `before` when that is given. `rows` are put into another order. */
+/** Goes on from `before` when that is given. `rows` are put into another order. `breathe` is called between two rounds, of some 15 ms each. */
 export function trainNetwork(
   rows: TrainingRow[],
   before: NetworkWeights | null,
   random: Random,
   { hidden, firstRounds, laterRounds, learningRate }: Training = TRAINING,
+  breathe: () => void = () => {},
 ): NetworkWeights {
   const sizes = [rows[0]!.input.length, hidden, rows[0]!.output.length];
   const weights = before ?? beginning(sizes, random);
-  const network = new brain.NeuralNetwork({ activation: 'tanh', hiddenLayers: [hidden] });
+  const network = new NeuralNetwork({ activation: 'tanh', hiddenLayers: [hidden] });
   network.fromJSON(toBrain(sizes, weights));
   const rounds = before === null ? firstRounds : laterRounds;
   const rate = before === null ? learningRate : 0.3 * learningRate;
   for (let round = 0; round < rounds; round++) {
+    breathe();
     shuffle(rows, random);
     network.train(rows, {
       iterations: 1,
