@@ -45,10 +45,9 @@ function row({ horizonMs, p50, p90, quality }: OutlookHorizon): string[] {
   // What was never measured is null on the wire.
   const figure = (value: number | null): string => (value === null ? '-' : value.toFixed(2));
   const better = gain === null || standing === 'none' ? '' : ` (error ${figure(gain)} × that without)`;
-  const load = p50 === null ? '-' : `${figure(p50)}..${figure(p90)}`;
   return [
     shortDuration(horizonMs),
-    load,
+    `${p50.toFixed(2)}..${p90.toFixed(2)}`,
     ...[mase, simple, regression, network].map(figure),
     `${STANDINGS[standing]}${better}`,
   ];

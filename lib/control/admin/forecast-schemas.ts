@@ -97,9 +97,9 @@ const Outlook = z
     horizons: z.array(
       z.object({
         horizonMs: z.number(),
-        p50: figure.describe('Share of what those backends bear; null in the first minute'),
-        p90: figure,
-        demandP90: figure.describe('P90 in backends: with fewer they would be full'),
+        p50: z.number().describe('Share of what those backends bear'),
+        p90: z.number(),
+        demandP90: z.number().describe('P90 in backends: with fewer they would be full'),
         models: z.array(z.object({ name: z.enum(OUTLOOK_MEMBERS), weight: z.number() })),
         quality: z
           .object({

@@ -61,7 +61,9 @@ export class ClusterOutlook implements Pupil {
       trainedMs: Number.isNaN(trainedMs) ? null : trainedMs,
       horizons: OUTLOOK_MINUTES.map(minutes => {
         const horizonMs = minutes * MINUTE_MS;
-        const { p50, p90 } = outlook.forecast(horizonMs);
+        const now = this.#demand / this.#unit;
+        // Until the first minute is over, the last value.
+        const { p50, p90 } = outlook.known === 0 ? { p50: now, p90: now } : outlook.forecast(horizonMs);
         const demand = this.#unit * factorAt(wallMs + horizonMs);
         return {
           horizonMs,

@@ -68,7 +68,7 @@ export interface EventReport {
 /** All backends together, minutes ahead. */
 export interface OutlookHorizon {
   readonly horizonMs: number;
-  /** Share of what those bear that work now; NaN before the first minute is over. */
+  /** Share of what those bear that work now. */
   readonly p50: number;
   readonly p90: number;
   /** The same as P90, in backends: with fewer the rest would be full. */

@@ -26,6 +26,9 @@ function live(
 t.test('work is foreseen for all together, and shown as the share of those that work now', async t => {
   const outlook = new ClusterOutlook('web');
   t.equal(outlook.report(NOW_MS, plainly), null, 'nothing was seen');
+  outlook.observe(3, 4, NOW_MS - MINUTE_MS);
+  const [first] = outlook.report(NOW_MS, plainly)!.horizons;
+  t.match(first, { p50: 0.75, p90: 0.75, demandP90: 3 }, 'until a minute is over, the last value');
   const atMs = live(outlook, 90, 2, 4);
   const [near] = outlook.report(atMs, plainly)!.horizons;
   t.ok(Math.abs(near!.p50 - 0.5) < 0.02, `${near!.p50}`);
