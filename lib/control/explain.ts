@@ -52,10 +52,10 @@ function foreseen(
 ): ExplainedForecast | null {
   const found = cluster?.backends.find(backend => backend.id === id);
   if (cluster === undefined || found === undefined || found.load === null) return null;
-  const { load, resource, ageMs, doubt, horizons, reason } = found;
+  const { load, resource, ageMs, doubt, horizons, again, reason } = found;
   const concerned = cluster.events.filter(({ backends }) => backends === null || backends.includes(id));
   return {
-    ...{ load, resource, ageMs, doubt, periodMs: reason.periodMs },
+    ...{ load, resource, ageMs, doubt, periodMs: reason.periodMs, again },
     horizons: horizons.map(({ horizonMs, p50, p90 }) => ({ horizonMs, p50, p90 })),
     models: reason.members
       .filter(({ weight }) => weight >= LEAST_WEIGHT)

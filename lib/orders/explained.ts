@@ -21,6 +21,8 @@ export interface ExplainedForecast {
   readonly models: readonly { readonly name: string; readonly weight: number }[];
   /** 0 while none is found. */
   readonly periodMs: number;
+  /** Highest load that came at this phase of both of the last two periods; null while no period is known. */
+  readonly again: number | null;
   /** That hold now or are to come within the hour. */
   readonly events: readonly {
     readonly name: string;

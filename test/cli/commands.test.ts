@@ -201,7 +201,7 @@ web-2    down       -          2           -  check: 503
   );
   t.same(JSON.parse((await cli(['explain', 'web', '--json'])).out), control.explained_);
   const forecast = {
-    ...{ load: 0.31, resource: 'in_flight', ageMs: 4_000, doubt: 'silent', periodMs: 60_000 },
+    ...{ load: 0.31, resource: 'in_flight', ageMs: 4_000, doubt: 'silent', periodMs: 60_000, again: 0.93 },
     horizons: [{ horizonMs: 5_000, p50: 0.3, p90: 0.45 }],
     models: [{ name: 'regression', weight: 0.8 }],
     events: [
@@ -214,6 +214,7 @@ web-2    down       -          2           -  check: 503
   t.equal(
     told.slice(told.indexOf('foreseen')),
     'foreseen\n  web-1: load 0.31 of in flight, 4s old; in 5s 0.30..0.45; by regression 80 %; repeats every 1m; ' +
+      'came to 0.93 about now in the last two periods; ' +
       'event reindex (4 × the load) begins in 7s; event sale (2 × the load) holds for 5s more; its reports are doubted: silent\n',
   );
   t.equal((await cli(['explain', 'web', '--worker', 'x'])).code, EXIT.usage);

@@ -87,7 +87,7 @@ function foresight(backends: readonly ExplainedBackend[]): string {
 }
 
 function foreseen(forecast: ExplainedForecast): string {
-  const { load, resource, ageMs, doubt, horizons, models, periodMs, events } = forecast;
+  const { load, resource, ageMs, doubt, horizons, models, periodMs, again, events } = forecast;
   const age = ageMs !== null && ageMs >= OLD_MS ? `, ${shortDuration(ageMs)} old` : '';
   const ahead = horizons.map(
     ({ horizonMs, p50, p90 }) => `${shortDuration(horizonMs)} ${p50.toFixed(2)}..${p90.toFixed(2)}`,
@@ -97,6 +97,7 @@ function foreseen(forecast: ExplainedForecast): string {
     ahead.length > 0 ? `in ${ahead.join(', ')}` : '',
     `by ${models.map(({ name, weight }) => `${name} ${Math.round(100 * weight)} %`).join(', ')}`,
     periodMs > 0 ? `repeats every ${shortDuration(periodMs)}` : '',
+    again === null ? '' : `came to ${again.toFixed(2)} about now in the last two periods`,
     ...events.map(event => eventWords(event)),
     doubt === 'none' ? '' : `its reports are doubted: ${doubt}`,
   ];

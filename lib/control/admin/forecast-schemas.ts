@@ -55,6 +55,9 @@ const BackendForecast = z.object({
       overload: z.number().describe('Chance that the load is above the gate’s threshold then'),
     }),
   ),
+  again: figure.describe(
+    'Highest load that came at this phase of both of the last two periods; null while no period is known',
+  ),
   predicted: figure.describe('The most that is foreseen up to the gate’s horizon, never below the present'),
   gate: z.enum(['open', 'last_resort', 'shut']),
   gateReason: z.string(),

@@ -137,6 +137,7 @@ const ExplainedBackendView = z.object({
       horizons: z.array(z.object({ horizonMs: z.number(), p50: z.number(), p90: z.number() })),
       models: z.array(z.object({ name: z.string(), weight: z.number() })).describe('By weight'),
       periodMs: z.number().describe('0 while none is found'),
+      again: z.number().nullable().describe('Highest load at this phase of both of the last two periods'),
       events: z.array(
         z.object({
           name: z.string(),

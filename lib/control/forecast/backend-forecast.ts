@@ -4,6 +4,7 @@ import type { EventCalendar } from '../../plan/forecast/events.ts';
 import { EventForecaster } from '../../plan/forecast/events.ts';
 import { type ForecastReason, LoadForecaster } from '../../plan/forecast/load-forecaster.ts';
 import { ForecastQuality } from '../../plan/forecast/quality.ts';
+import { Recurrence } from '../../plan/forecast/recurrence.ts';
 import { ReportCheck } from '../../plan/load/doubt.ts';
 import { LearnedCapacity } from '../../plan/load/learned-capacity.ts';
 import { type Counts, ObservedLoad } from '../../plan/load/observed.ts';
@@ -23,6 +24,8 @@ const MOST = 400;
 const DIVERGED_TICKS = 40;
 /** The present, as decisions take it: about two seconds of it. */
 const PRESENT_GAIN = 0.125;
+/** How far ahead what recurs counts, where the gate looks as far: its moment is known, and who is shut earlier is wasted. */
+const RECURS_WITHIN_MS = 3_000;
 
 export interface ForecastSettings {
   readonly horizonsMs: readonly number[];
@@ -53,12 +56,15 @@ export class BackendForecast {
   readonly #calendar: EventCalendar;
   readonly #settings: ForecastSettings;
   readonly #learned = new LearnedCapacity();
+  readonly #recurrence = new Recurrence();
   readonly qualities: readonly ForecastQuality[];
   score: LoadScore | null = null;
   state: ForecastState = 'none';
   horizons: readonly HorizonForecast[] = [];
   /** NaN while nothing is known. */
   predicted = Number.NaN;
+  /** Load that came at this phase of both of the last two periods, its events left out; NaN while no period is known. */
+  again = Number.NaN;
   #load: LoadForecaster;
   #events: EventForecaster;
   #present = Number.NaN;
@@ -127,6 +133,7 @@ export class BackendForecast {
     const gated = !Number.isNaN(shareOfWork);
     const load = gated ? Math.max(seen, shareOfWork * this.#factor) : seen;
     this.#events.observe({ atMs: nowMs, wallMs, load, ageMs });
+    this.#recall(load / this.#factor, gated, nowMs, ageMs);
     this.#forecast(gated ? Math.max(this.#present, shareOfWork * this.#factor) : this.#present);
     this.#judge(load, gated);
   }
@@ -135,6 +142,7 @@ export class BackendForecast {
   rest(): void {
     for (const quality of this.qualities) quality.skip();
     this.predicted = Number.NaN;
+    this.again = Number.NaN;
   }
 
   save(): unknown {
@@ -155,9 +163,16 @@ export class BackendForecast {
     return [load, new EventForecaster(load, this.#calendar)];
   }
 
+  #recall(load: number, gated: boolean, nowMs: number, ageMs: number): void {
+    if (gated) this.#recurrence.observeKept(load, nowMs - ageMs);
+    else this.#recurrence.observe(load, nowMs - ageMs);
+    const withinMs = Math.min(RECURS_WITHIN_MS, this.#settings.gateHorizonMs);
+    this.again = this.#recurrence.worst(nowMs, nowMs + withinMs);
+  }
+
   #forecast(present: number): void {
     const { horizonsMs, gateHorizonMs, threshold } = this.#settings;
-    let predicted = present;
+    let predicted = Math.max(present, (this.again || 0) * this.#factor);
     let diverged = false;
     const horizons = horizonsMs.map((horizonMs, i): HorizonForecast => {
       const { p50, p90 } = this.#events.forecast(horizonMs);

@@ -288,6 +288,7 @@ export class ClusterForecast {
       shares: score?.shares ?? [],
       state: forecast.state,
       horizons: forecast.horizons,
+      again: orNull(forecast.again),
       reason: forecast.reason(this.#settings.gateHorizonMs || horizonMs),
       events: [...new Set(this.#plan.between(id, wallMs, wallMs + horizonMs).map(({ name }) => name))],
       seconds: forecast.observed.seconds,

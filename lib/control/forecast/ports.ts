@@ -35,7 +35,9 @@ export interface BackendForecastReport {
   readonly horizons: readonly HorizonForecast[];
   /** Why it is what it is, at the gate's horizon. */
   readonly reason: ForecastReason;
-  /** What the gate goes by: the most that is foreseen up to its horizon, never below the present. */
+  /** Highest load that came at this phase of both of the last two periods; null while no period is known. */
+  readonly again: number | null;
+  /** What the gate goes by: the most that is foreseen up to its horizon, what recurs in three seconds too, never below the present. */
   readonly predicted: number | null;
   readonly gate: GateState;
   /** In words; empty while it is open. */

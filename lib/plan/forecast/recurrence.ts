@@ -9,6 +9,9 @@ const BIN_MS = 1_000;
 const KEPT_BINS = 3 * MAX_PERIOD_BINS;
 /** Jobs are early and late by about this. */
 const SLACK_BINS = 1;
+/** Load that is believed of one that is kept from work, of what it was a period ago, and the most: who is full is full. */
+const BELIEVED = 0.95;
+const MOST_BELIEVED = 2;
 /** Of the slow average that deviations are measured from. */
 const AVERAGE_BINS = 300;
 
@@ -43,6 +46,17 @@ export class Recurrence {
     this.#count += 1;
   }
 
+  /**
+   * The same of one that is kept from work, and so cannot show that it would be as bad again: that is believed for some periods, less each
+   * time, and then tried. Else a gate that is right would forget why.
+   */
+  observeKept(load: number, measuredMs: number): void {
+    const { period } = this.#finder;
+    const before = this.#at(Math.floor(measuredMs / BIN_MS) - Math.round(period));
+    const again = period === 0 ? 0 : Math.min(before, this.#highest(measuredMs, measuredMs, 2 * period));
+    this.observe(Math.max(load, BELIEVED * Math.min(MOST_BELIEVED, again)), measuredMs);
+  }
+
   /** Highest load that both of the last two periods had at the phases from `fromMs` to `toMs`; NaN when no period is known. */
   worst(fromMs: number, toMs: number): number {
     const { period } = this.#finder;
@@ -54,9 +68,15 @@ export class Recurrence {
     let highest = 0;
     const last = Math.ceil(toMs / BIN_MS - agoBins) + SLACK_BINS;
     for (let bin = Math.floor(fromMs / BIN_MS - agoBins) - SLACK_BINS; bin < last; bin++)
-      if (bin >= this.#first && bin < this.#bin && bin > this.#bin - KEPT_BINS)
-        highest = Math.max(highest, this.#loads[bin % KEPT_BINS]!);
+      highest = Math.max(highest, this.#at(bin));
     return highest;
+  }
+
+  /** 0 where nothing is known. */
+  #at(bin: number): number {
+    return bin >= this.#first && bin < this.#bin && bin > this.#bin - KEPT_BINS
+      ? this.#loads[bin % KEPT_BINS]!
+      : 0;
   }
 
   /** A bin without a measurement is as the one before. */

@@ -1,6 +1,8 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { NO_SIGNALS, type Reading } from '../../../lib/plan/load/signals.ts';
 import { ForecastWorld } from '../../support/forecast-world.ts';
+
+const reading = (value: number, atMs: number): Reading => ({ value, atMs, source: 'orca' });
 
 t.test('work leaves a backend before its announced job and comes back after, once', async t => {
   const world = new ForecastWorld();
@@ -98,6 +100,34 @@ t.test('when more comes than all can do, it is shared: no herd goes from one to 
   t.ok(waiting < 300, `two a tick are too many; ${waiting} wait`);
 });
 
+/** A job of 5 s each 40 s on one of four, of which nobody is told; how the gate stands as each begins. */
+function learnedJob(t: Test, shown: 'by processors' | 'by work in flight'): string {
+  const world = new ForecastWorld({}, ['a', 'b', 'c', 'd']);
+  const beganMs = world.nowMs;
+  let starts = '';
+  world.pass(900_000, () => {
+    const phaseMs = (world.nowMs - beganMs) % 40_000;
+    const works = phaseMs >= 20_000 && phaseMs < 25_000;
+    world.at('b').slowness = works ? 4 : 1;
+    if (shown === 'by processors')
+      world.at('b').signals = { ...NO_SIGNALS, cpu: reading(works ? 0.95 : 0.3, world.nowMs) };
+    if (phaseMs === 20_000) starts += world.gateOf('b') === 0 ? '-' : 'x';
+    if (['a', 'c', 'd'].some(id => world.gateOf(id) > 0)) t.fail('the others are left alone');
+  });
+  t.comment(`${shown}: ${starts}`);
+  return starts;
+}
+
+t.test('work leaves a backend before a job that it learned', async t => {
+  t.match(learnedJob(t, 'by processors'), /^-{4,6}x{15,}$/);
+  const tried = learnedJob(t, 'by work in flight');
+  t.match(tried, /^-{4,6}xxx/);
+  t.ok(
+    tried.slice(5).replaceAll('-', '').length >= 0.5 * tried.slice(5).length,
+    'who shows it by being slow is tried now and then, as nobody knows else whether the job still comes',
+  );
+});
+
 t.test('what concerns all alike gates nobody', async t => {
   const world = new ForecastWorld();
   world.pass(30_000);
@@ -166,8 +196,6 @@ t.test('a wall clock that is set moves events and harms no forecast', async t =>
       t.ok(p50 >= 0 && p90 >= p50 - 0.05 && p90 < 1, `${p50}, ${p90}`);
   }
 });
-
-const reading = (value: number, atMs: number): Reading => ({ value, atMs, source: 'orca' });
 
 t.test('a report that is late widens the forecast, and one that is silent counts no more', async t => {
   const world = new ForecastWorld();

@@ -38,6 +38,24 @@ t.test('noise has no period, and a single accident is not foreseen again', async
   t.ok(recurrence.worst(200_000, 201_000) < 0.2, 'at 170 it came once');
 });
 
+t.test(
+  'who is kept from work because of it is believed to be as bad for some periods, and then tried',
+  async t => {
+    const recurrence = jobs(160);
+    const believed: number[] = [];
+    for (let second = 160; second < 640; second++) {
+      const atMs = second * 1_000 + 100;
+      const foreseen = recurrence.worst(atMs, atMs + 1_000);
+      if (second % 30 === 12) believed.push(foreseen);
+      if (foreseen > 0.7) recurrence.observeKept(0.05, atMs);
+      else recurrence.observe(0.05, atMs);
+    }
+    const periods = believed.filter(load => load > 0.7).length;
+    t.ok(periods >= 4 && periods <= 8, `${believed.map(load => load.toFixed(2))}`);
+    t.ok(believed.at(-1)! < 0.2, 'a job that is over is forgotten');
+  },
+);
+
 t.test('what is no number, negative or old changes nothing', async t => {
   const recurrence = new Recurrence();
   for (const load of [Number.NaN, -1]) recurrence.observe(load, 5_000);

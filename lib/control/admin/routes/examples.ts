@@ -67,6 +67,7 @@ const backendForecastExample = {
   doubt: 'none',
   state: 'fine',
   horizons: [{ horizonMs: 10_000, p50: 1.18, p90: 1.34, overload: 0.97 }],
+  again: null,
   predicted: 1.18,
   gate: 'shut',
   gateReason: 'predicted load 1.18 is over 0.70',
