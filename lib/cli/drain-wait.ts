@@ -1,6 +1,6 @@
 // Waits until a draining backend is empty, with a progress bar where there is a terminal to draw it on.
 
-import type { BackendStatus } from '../control/backend/ports.ts';
+import type { BackendReport } from '../control/admin/ports.ts';
 import { EXIT } from '../core/exit-codes.ts';
 import type { AdminClient } from './admin-client.ts';
 import { CliFailure } from './failure.ts';
@@ -19,7 +19,7 @@ export interface DrainWait {
   readonly path: string;
   readonly target: string;
   /** As the drain began. */
-  readonly first: BackendStatus;
+  readonly first: BackendReport;
   readonly quiet: boolean;
 }
 
@@ -27,13 +27,14 @@ export interface DrainWait {
 export async function waitUntilEmpty(wait: DrainWait, io: CliIo): Promise<{ drained: true; tookMs: number }> {
   const { client, path, target, quiet } = wait;
   const startMs = io.clock.monotonicMs();
-  let backend: BackendStatus | null = wait.first;
+  let backend: BackendReport | null = wait.first;
   let most = left(backend);
   const draw = !quiet && io.terminal;
-  while (backend !== null && left(backend) > 0) {
-    if (backend.admin !== 'drain')
-      throw new CliFailure(EXIT.refused, `${target} drains no longer`, `it is set to ${backend.admin}`);
-    if (backend.drainUntilMs !== null && io.clock.wallMs() > backend.drainUntilMs + GRACE_MS)
+  const untilMs = wait.first.drainUntilMs;
+  while (backend !== null && !isEmpty(backend)) {
+    if (backend.admin === 'ready')
+      throw new CliFailure(EXIT.refused, `${target} drains no longer`, 'it is set to ready');
+    if (untilMs !== null && io.clock.wallMs() > untilMs + GRACE_MS)
       throw new CliFailure(EXIT.failed, `${target} still has ${left(backend)} left past its deadline`);
     most = Math.max(most, left(backend));
     if (draw) io.out.write(`\r${bar(backend, most, io.clock.wallMs())}\x1b[K`);
@@ -48,7 +49,7 @@ export async function waitUntilEmpty(wait: DrainWait, io: CliIo): Promise<{ drai
 }
 
 /** A backend that was removed meanwhile has nothing left either. */
-async function current(client: AdminClient, path: string): Promise<BackendStatus | null> {
+async function current(client: AdminClient, path: string): Promise<BackendReport | null> {
   try {
     return (await client.get<BackendAnswer>(path)).value.backend;
   } catch (error) {
@@ -57,11 +58,17 @@ async function current(client: AdminClient, path: string): Promise<BackendStatus
   }
 }
 
-export function bar(backend: BackendStatus, most: number, nowMs: number): string {
+/** Between two requests of its sessions nothing is in flight. */
+const isEmpty = (backend: BackendReport): boolean =>
+  left(backend) === 0 && (backend.sessionsStaying ?? 0) === 0;
+
+export function bar(backend: BackendReport, most: number, nowMs: number): string {
   const remaining = left(backend);
   const done = most === 0 ? BAR_CELLS : Math.floor(((most - remaining) / most) * BAR_CELLS);
   const cells = '█'.repeat(done) + '░'.repeat(BAR_CELLS - done);
   const until =
     backend.drainUntilMs === null ? '' : `, ended in ${shortDuration(backend.drainUntilMs - nowMs)}`;
-  return `${cells} ${remaining} of ${most} left${until}`;
+  const staying = backend.sessionsStaying ?? 0;
+  const sessions = staying === 0 ? '' : `, and ${Math.ceil(100 * staying)} % of the HTTP sessions`;
+  return `${cells} ${remaining} of ${most} left${sessions}${until}`;
 }

@@ -1,6 +1,6 @@
 // `cluster/backend` on the command line.
 
-import type { BackendStatus } from '../control/backend/ports.ts';
+import type { BackendReport } from '../control/admin/ports.ts';
 import { EXIT } from '../core/exit-codes.ts';
 import { CliFailure } from './failure.ts';
 
@@ -21,7 +21,8 @@ export function backendPath(target: string): string {
 /** What `GET` and the writes on a backend answer. */
 export interface BackendAnswer {
   readonly revision: number;
-  readonly backend: BackendStatus;
+  readonly backend: BackendReport;
 }
 
-export const left = ({ inFlight, tunnels }: BackendStatus): number => inFlight + tunnels;
+/** Requests and connections. */
+export const left = ({ inFlight, tunnels }: BackendReport): number => inFlight + tunnels;

@@ -362,7 +362,9 @@ export const Cluster = z
     drain: z
       .strictObject({
         deadline: duration('10m').describe('After this what is left is ended'),
-        pace: count(50, 1).describe('Connections ended a second'),
+        pace: count(50, 1).describe(
+          'Connections that leave a draining backend a second: moved, or ended where they cannot be',
+        ),
       })
       .prefault({}),
   })

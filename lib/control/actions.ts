@@ -92,6 +92,7 @@ export class Actions implements ControlActions {
       })),
       backends: registry.status().map(backend => ({
         ...backend,
+        sessionsStaying: this.#parts.sessions.stayingOn(backend.cluster, backend.slot),
         ...this.#parts.signals.report(backend.cluster, backend.id, nowMs),
       })),
     };
@@ -162,7 +163,21 @@ export class Actions implements ControlActions {
   }
 
   moveConnection(id: string, to: string | null): Promise<TunnelMoved> {
-    const moved = this.#parts.links.move({ id, to, reason: 'an operator asked for it' });
+    const { links, sessions } = this.#parts;
+    const moved = links.moved(id, row => {
+      // What the planner knows goes through it, so that it counts there and is among the decisions.
+      if (sessions.find(id) === null) {
+        links.moveTunnels(row, [{ id, to, reason: 'operator' }]);
+        return '';
+      }
+      try {
+        sessions.move(id, to);
+        return '';
+      } catch (error) {
+        if (error instanceof LeasewayError && error.code === 'CONFLICT') return error.detail;
+        throw error;
+      }
+    });
     if (moved === undefined) throw new LeasewayError('NOT_FOUND', `no connection ${id}`);
     return moved;
   }

@@ -276,7 +276,7 @@ export class ControlPlane implements AsyncDisposable {
     board.publish(withLeases(registry.tick(), sessions.tick()));
     board.heartbeat();
     hub.tick();
-    links.endTunnels(registry.tunnelsToEnd());
+    links.endTunnels(registry.tunnelsToEnd(slot => sessions.plannedOn(slot)));
   }
 
   #heedStalls(): void {

@@ -166,12 +166,16 @@ export class WorkerLinks {
     this.send(row, { kind: 'move-tunnels', moves });
   }
 
-  /** Orders a move and resolves with how it ended; undefined when no worker has such a connection. */
-  move(order: TunnelMove): Promise<TunnelMoved> | undefined {
-    const { id } = order;
+  /**
+   * Has `order` order a move of this connection and resolves with how it ended, or with the sentence in which `order` says that there is none;
+   * undefined when no worker has such a connection.
+   */
+  moved(id: string, order: (row: number) => string): Promise<TunnelMoved> | undefined {
     const row = Number(id.slice(0, id.indexOf('-')));
     if (!this.#ports.has(row)) return undefined;
     if (this.#moves.has(id)) return Promise.resolve(lostMove(id, 'it is being moved already'));
+    const refusal = order(row);
+    if (refusal !== '') return Promise.resolve(lostMove(id, refusal));
     return new Promise(resolve => {
       const tell = (moved: TunnelMoved): void => {
         timer[Symbol.dispose]();
@@ -182,7 +186,6 @@ export class WorkerLinks {
         tell(lostMove(id, 'its worker has not said how it ended')),
       );
       this.#moves.set(id, { row, tell });
-      this.send(row, { kind: 'move-tunnels', moves: [order] });
     });
   }
 

@@ -26,12 +26,12 @@ export interface ConnectionReport {
   readonly bytesOut: number;
 }
 
-/** Tunnels of these slots leave them, `perSecond` a second: those that can be moved are, the others end. */
+/** Tunnels of these slots end, `perSecond` a second; one that can still be moved goes to any other backend instead. */
 export interface TunnelEnding {
   readonly slots: readonly number[];
   readonly perSecond: number;
-  /** Only those that can be moved leave; the others still have time. */
-  readonly movableOnly?: boolean;
+  /** Of `slots` those whose movable tunnels stay: the planner of sessions says when and where they go. */
+  readonly spared: readonly number[];
 }
 
 export interface TunnelMove {

@@ -39,7 +39,15 @@ const clock = new FakeClock();
 
 function planner(): void {
   const seats = Array.from({ length: BACKENDS }, (_, slot) => ({
-    ...{ id: `b${slot}`, slot, slotGeneration: 1, state: 'up', takesNew: true, drainUntilMs: null },
+    ...{
+      id: `b${slot}`,
+      slot,
+      slotGeneration: 1,
+      state: 'up',
+      takesNew: true,
+      requests: 0,
+      drainUntilMs: null,
+    },
     ...{ load: 0.5, ageMs: 0, predicted: 0.5, calendar: new EventCalendar() },
   })) satisfies Seat[];
   const ordered: [number, TunnelMove][] = [];

@@ -94,7 +94,7 @@ t.test('the pace of ending tunnels is shared among the workers, and no ending is
   const links = new WorkerLinks(new FakeClock(), { spans() {} });
   const lines = [join(t, links, 0), join(t, links, 1)];
   links.endTunnels([]);
-  links.endTunnels([{ slots: [3], perSecond: 10 }]);
+  links.endTunnels([{ slots: [3], spared: [], perSecond: 10 }]);
   links.endTunnels([]);
   links.endTunnels([]);
   links.publish(snapshot(1));
@@ -103,7 +103,7 @@ t.test('the pace of ending tunnels is shared among the workers, and no ending is
     t.same(
       orders.filter(({ kind }) => kind === 'end-tunnels'),
       [
-        { kind: 'end-tunnels', endings: [{ slots: [3], perSecond: 5 }] },
+        { kind: 'end-tunnels', endings: [{ slots: [3], spared: [], perSecond: 5 }] },
         { kind: 'end-tunnels', endings: [] },
       ],
     );
@@ -145,15 +145,21 @@ t.test('a move is ordered of the worker that has the connection, and answered wh
   const line = join(t, links, 1);
   t.match(await line.next('watch-tunnels'), { everyMs: 500 });
   const order = { id: '1-7', to: 'b2', reason: 'test' };
-  t.equal(links.move({ ...order, id: '0-7' }), undefined, 'no such worker');
-  const answer = links.move(order);
-  t.match(await links.move(order), { result: 'failed', reason: 'it is being moved already' });
+  const move = (id: string): Promise<TunnelMoved> | undefined =>
+    links.moved(id, row => {
+      links.moveTunnels(row, [{ ...order, id }]);
+      return '';
+    });
+  t.equal(move('0-7'), undefined, 'no such worker');
+  t.match(await links.moved('1-7', () => 'it stays'), { result: 'failed', reason: 'it stays' });
+  const answer = move('1-7');
+  t.match(await move('1-7'), { result: 'failed', reason: 'it is being moved already' });
   t.match(await line.next('move-tunnels'), { moves: [order] });
   const result = { ...order, from: 'b1', result: 'moved', holdMs: 1 } as const;
   say(line, { kind: 'tunnels-moved', moves: [result, { ...result, id: '1-8' }] });
   t.same(await answer, result);
   t.equal(moved.length, 2, 'those that nobody asked for are heard of too');
-  const lost = links.move(order);
+  const lost = move('1-7');
   links.remove(1);
   t.match(await lost, { result: 'failed', reason: 'its worker is gone' });
   t.equal(clock.pending, 0);

@@ -69,6 +69,7 @@ export function fakeBackend(cluster: string, id: string, more: Partial<BackendRe
     failures: 0,
     generation: 1,
     source: 'static',
+    sessionsStaying: null,
     signals: [],
     sources: [],
     ...more,

@@ -50,7 +50,7 @@ export class SessionWorld {
     this.backends = ids.map((id, slot) => ({
       price: 0.01,
       seat: {
-        ...{ id, slot, slotGeneration: 1, state: 'up', takesNew: true, drainUntilMs: null },
+        ...{ id, slot, slotGeneration: 1, state: 'up', takesNew: true, drainUntilMs: null, requests: 0 },
         ...{ load: Number.NaN, ageMs: 0, predicted: Number.NaN, calendar: new EventCalendar() },
       },
     }));

@@ -1,7 +1,7 @@
 // `leaseway drain`: a backend gets no new sessions; with --wait until nothing is left on it.
 
 import { type Command, InvalidArgumentError } from 'commander';
-import type { BackendStatus } from '../../control/backend/ports.ts';
+import type { BackendReport } from '../../control/admin/ports.ts';
 import type { DrainPlan } from '../../control/session/ports.ts';
 import { parseDurationMs } from '../../core/units.ts';
 import { type AdminOptions, adminClient, withAdminOptions } from '../admin-options.ts';
@@ -92,10 +92,11 @@ function planText(plan: DrainPlan, io: CliIo): string {
   return (rows.length === 0 ? '' : table(columns, rows, io)) + says.map(line => `${line}\n`).join('');
 }
 
-function begun(backend: BackendStatus, { clock }: CliIo): string {
-  const { inFlight, tunnels, drainUntilMs } = backend;
-  if (left(backend) === 0) return 'nothing is left on it';
+function begun(backend: BackendReport, { clock }: CliIo): string {
+  const { inFlight, tunnels, drainUntilMs, sessionsStaying } = backend;
+  if (left(backend) === 0 && sessionsStaying === null) return 'nothing is left on it';
   const end =
     drainUntilMs === null ? '' : `, ended in ${shortDuration(drainUntilMs - clock.wallMs())} at the latest`;
-  return `${inFlight} requests and ${tunnels} tunnels left${end}`;
+  const sessions = sessionsStaying === null ? '' : ', its HTTP sessions leave evenly';
+  return `${inFlight} requests and ${tunnels} tunnels left${sessions}${end}`;
 }

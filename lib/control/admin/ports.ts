@@ -7,8 +7,10 @@ import type { WorkerCounter } from '../../scoreboard/ports.ts';
 import type { BackendRegistry, BackendStatus } from '../backend/ports.ts';
 import type { SignalReport, SourceReport } from '../signals/board.ts';
 
-/** A backend, with what it says of its own load and how that is known. */
+/** A backend, with what it says of its own load and how that is known, and what its sessions do. */
 export interface BackendReport extends BackendStatus {
+  /** While it drains, of its HTTP sessions the share that still comes; null else. */
+  readonly sessionsStaying: number | null;
   readonly signals: readonly SignalReport[];
   readonly sources: readonly SourceReport[];
 }

@@ -45,6 +45,10 @@ const Backend = z.object({
   failures: count,
   generation: count.describe('Durable; raised by drain, failover and revoke'),
   source: z.enum(['static', 'file', 'dns', 'api']),
+  sessionsStaying: z
+    .number()
+    .nullable()
+    .describe('While it drains: share of its HTTP sessions that still comes to it'),
   signals: z
     .array(
       z.object({

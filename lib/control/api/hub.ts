@@ -51,6 +51,7 @@ export class LeaseHub {
     if (this.#watched.size === 0) return this.#states.clear();
     const states = new Map<number, Seat['state']>();
     for (const { id, slot, state, load, predicted } of this.#hands.seats()) {
+      if (state === 'gone') continue;
       states.set(slot, state);
       if ((this.#states.get(slot) ?? state) === state) continue;
       const status = { backend: id, status: state, load: figure(load), forecast: figure(predicted) };

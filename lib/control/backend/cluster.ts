@@ -14,7 +14,6 @@ import type { AdminState } from './admin-state.ts';
 import { type Backend, stateAt } from './backend.ts';
 import type { LoadBackendFile } from './discovery/backend-list.ts';
 import { changesBetween } from './discovery/changes.ts';
-import type { TunnelHolder } from './drain.ts';
 import { moveOutliers } from './ejections.ts';
 import type { RaiseReason } from './generations.ts';
 import { type CheckHands, ClusterChecks } from './health/cluster-checks.ts';
@@ -39,6 +38,12 @@ export interface ClusterHands extends RosterHands, CheckHands {
 /** The fixed limit, or the ceiling of one that adapts. */
 const mostAtOnce = (concurrency: ConcurrencyConfig): number =>
   typeof concurrency === 'number' ? concurrency : concurrency.adaptive.max;
+
+export interface Leaving {
+  readonly slot: number;
+  /** Unix ms; null for one that is out already. */
+  readonly endByMs: number | null;
+}
 
 /** A disk that refuses is asked again after this. */
 const RETRY_MS = 10_000;
@@ -162,6 +167,7 @@ export class Cluster implements Disposable {
       return {
         ...{ id, slot: slot.index, slotGeneration: slot.generation, state },
         takesNew: effectiveWeight > 0 && (outlooks.get(slot.index)?.gate ?? 0) === 0,
+        requests: this.#hands.board.totals(slot.index).attempts,
         drainUntilMs: admin === 'drain' ? (drainUntilMs ?? null) : null,
         ...this.#forecast.scoreOf(id),
         calendar: this.#forecast.calendarOf(id),
@@ -200,21 +206,14 @@ export class Cluster implements Disposable {
     return this.#forecast.foreseen(id);
   }
 
-  /** Its WebSockets go to another backend with their clients connected. */
-  get switches(): boolean {
-    const { migrate } = this.#config.websocket;
-    return migrate === 'transparent' || migrate === 'sdk';
-  }
-
   /** Backends whose operators want their tunnels gone. */
-  tunnelHolders(): readonly TunnelHolder[] {
+  leaving(): readonly Leaving[] {
     const wallMs = this.#hands.clock.wallMs();
-    return [...this.backends.values()].flatMap(({ id, slot }) => {
+    return [...this.backends.values()].flatMap(({ id, slot }): Leaving[] => {
       const admin = this.#hands.admin.get(this.name, id);
       const state = stateAt(admin, wallMs);
       if (state === 'ready') return [];
-      const endByMs = state === 'drain' ? (admin.drainUntilMs ?? 0) : 0;
-      return [{ slot: slot.index, tunnels: this.#hands.board.tunnels(slot.index), endByMs }];
+      return [{ slot: slot.index, endByMs: state === 'drain' ? (admin.drainUntilMs ?? 0) : null }];
     });
   }
 

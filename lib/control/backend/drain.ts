@@ -5,12 +5,21 @@ import type { TunnelEnding } from '../../orders/messages.ts';
 export interface TunnelHolder {
   readonly slot: number;
   readonly tunnels: number;
-  /** Unix ms; 0 for at once (gone, or taken out). */
+  /** Of them those that the planner of sessions moves (plan/session), at its own pace. */
+  readonly planned: number;
+  /** Unix ms; of one that is gone or taken out: since when it is known to be. */
   readonly endByMs: number;
+  readonly out: boolean;
 }
 
 /** For orders to arrive and closing handshakes to finish. */
 const MARGIN_MS = 2_000;
+/** The planner is done ten seconds before a deadline, and at once with who is out; what it could not move then ends. */
+const PLANNER_UNTIL_MS = 8_000;
+const PLANNER_AFTER_MS = 5_000;
+
+const isPlanners = ({ endByMs, out }: TunnelHolder, nowMs: number): boolean =>
+  out ? nowMs - endByMs < PLANNER_AFTER_MS : endByMs - nowMs > PLANNER_UNTIL_MS;
 
 /**
  * Long connections keep what they have as long as possible, so ending begins late: the holders share one pace, earliest
@@ -23,17 +32,22 @@ export function tunnelsDue(
   nowMs: number,
   pacePerSecond: number,
 ): TunnelEnding | undefined {
-  const inOrder = holders.filter(holder => holder.tunnels > 0).sort((a, b) => a.endByMs - b.endByMs);
   const slots: number[] = [];
+  const spared: number[] = [];
   let perSecond = pacePerSecond;
   let ahead = 0;
-  for (const { slot, tunnels, endByMs } of inOrder) {
-    ahead += tunnels;
+  for (const holder of [...holders].sort((a, b) => a.endByMs - b.endByMs)) {
+    const { slot, tunnels, planned, endByMs, out } = holder;
+    const spares = isPlanners(holder, nowMs);
+    const ending = tunnels - (spares ? planned : 0);
+    if (ending <= 0) continue;
+    ahead += ending;
     const leftMs = endByMs - nowMs - MARGIN_MS;
     const neededMs = (ahead / pacePerSecond) * 1000;
     if (leftMs > neededMs && !begun.has(slot)) continue;
     slots.push(slot);
-    if (endByMs > nowMs) perSecond = Math.max(perSecond, ahead / (Math.max(1_000, leftMs) / 1000));
+    if (spares) spared.push(slot);
+    if (!out && endByMs > nowMs) perSecond = Math.max(perSecond, ahead / (Math.max(1_000, leftMs) / 1000));
   }
-  return slots.length === 0 ? undefined : { slots, perSecond: Math.ceil(perSecond) };
+  return slots.length === 0 ? undefined : { slots, spared, perSecond: Math.ceil(perSecond) };
 }

@@ -80,12 +80,12 @@ export interface BackendRegistry extends AsyncDisposable {
   /** Much more often than `tick`, and cheap: what to publish since a backend stands still or does no more; null mostly. */
   heedStalls(): ReadonlyMap<number, Decision> | null;
   /**
-   * Tunnels to end now, because a drain nears its deadline or a backend is gone or in maintenance; and, `movableOnly`, those to
-   * be moved because a drain has begun. `perSecond` is over all workers. Each ending is named again at every call while it holds; one that is missing is over or was taken back.
+   * Tunnels to end now, because a drain nears its deadline or a backend is gone or in maintenance. `planned`: how many of a slot the planner of
+   * sessions moves by itself. `perSecond` is over all workers. Each ending is named again at every call while it holds; one that is missing is over or was taken back.
    */
-  tunnelsToEnd(): readonly TunnelEnding[];
+  tunnelsToEnd(planned: (slot: number) => number): readonly TunnelEnding[];
   status(): readonly BackendStatus[];
-  /** The backends of a cluster as of the last tick, for who plans its sessions; none of a cluster that is not there. */
+  /** The backends of a cluster as of the last tick, and those gone that still have tunnels, for who plans its sessions; none of a cluster that is not there. */
   seats(cluster: string): readonly Seat[];
   /** Called when `entries` changed by itself (discovery, generation). */
   onChange(run: () => void): void;

@@ -21,7 +21,7 @@ import type { Seat } from '../session/ports.ts';
 import { NO_SAY } from '../signals/agent-line.ts';
 import type { AgentView } from '../signals/board.ts';
 import { AdminState } from './admin-state.ts';
-import { Cluster, type ClusterHands } from './cluster.ts';
+import { Cluster, type ClusterHands, type Leaving } from './cluster.ts';
 import { type LoadBackendFile, loadBackendFile } from './discovery/backend-list.ts';
 import { tunnelsDue } from './drain.ts';
 import { CheckSchedule } from './health/schedule.ts';
@@ -80,6 +80,8 @@ class Registry implements BackendRegistry {
   #notice: Disposable | undefined;
   #flipNotice: Disposable | undefined;
   #ending: ReadonlySet<number> = new Set();
+  /** By slot: since when its backend is gone or out, Unix ms. */
+  #outSinceMs: ReadonlyMap<number, number> = new Map();
   /** Of the last tick. */
   #decided = new Map<number, Decision>();
   /** By slot: since when its backend is known to be gone. */
@@ -203,30 +205,33 @@ class Registry implements BackendRegistry {
   }
 
   /** Rates are over all workers. An ending is repeated at each call while it holds; one that is missing is over. */
-  tunnelsToEnd(): readonly TunnelEnding[] {
+  tunnelsToEnd(planned: (slot: number) => number): readonly TunnelEnding[] {
     const { board, clock } = this.#settings;
+    const nowMs = clock.wallMs();
     const gone = this.#ledger.slots.held().filter(slot => slot.retired);
     const endings: TunnelEnding[] = [];
-    const moving: TunnelEnding[] = [];
+    const out = new Map<number, number>();
     for (const [name, pace] of this.#paces) {
-      const left = gone.filter(slot => slot.owner.startsWith(`${name}/`));
+      const left = gone.filter(slot => isOf(name, slot));
       const cluster = this.#clusters.get(name);
       if (cluster === undefined && left.length === 0) {
         this.#paces.delete(name);
         continue;
       }
-      const holders = left.map(({ index }) => ({ slot: index, tunnels: board.tunnels(index), endByMs: 0 }));
-      if (cluster !== undefined) holders.push(...cluster.tunnelHolders());
-      const ending = tunnelsDue(holders, this.#ending, clock.wallMs(), pace);
+      const leaving = left.map(({ index }): Leaving => ({ slot: index, endByMs: null }));
+      if (cluster !== undefined) leaving.push(...cluster.leaving());
+      const holders = leaving.map(({ slot, endByMs }) => {
+        const sinceMs = this.#outSinceMs.get(slot) ?? nowMs;
+        if (endByMs === null) out.set(slot, sinceMs);
+        const tunnels = board.tunnels(slot);
+        return { slot, tunnels, planned: planned(slot), endByMs: endByMs ?? sinceMs, out: endByMs === null };
+      });
+      const ending = tunnelsDue(holders, this.#ending, nowMs, pace);
       if (ending !== undefined) endings.push(ending);
-      // Those that can be moved need not wait for the deadline.
-      if (cluster?.switches !== true) continue;
-      const early = holders.filter(({ slot, tunnels }) => tunnels > 0 && !ending?.slots.includes(slot));
-      if (early.length > 0)
-        moving.push({ slots: early.map(({ slot }) => slot), perSecond: pace, movableOnly: true });
     }
+    this.#outSinceMs = out;
     this.#ending = new Set(endings.flatMap(ending => ending.slots));
-    return [...endings, ...moving];
+    return endings;
   }
 
   status(): ReturnType<BackendRegistry['status']> {
@@ -236,8 +241,12 @@ class Registry implements BackendRegistry {
     );
   }
 
-  seats(cluster: string): readonly Seat[] {
-    return this.#clusters.get(cluster)?.seats() ?? [];
+  seats(name: string): readonly Seat[] {
+    const seats = this.#clusters.get(name)?.seats() ?? [];
+    const gone = this.#ledger.slots.held().filter(slot => slot.retired && isOf(name, slot));
+    if (gone.length === 0) return seats;
+    const { board } = this.#settings;
+    return [...seats, ...gone.filter(({ index }) => board.tunnels(index) > 0).map(seatOfGone)];
   }
 
   onChange(run: () => void): void {
@@ -302,6 +311,16 @@ class Registry implements BackendRegistry {
     if (count > this.#settings.maxBackends) throw tooMany(count, this.#settings.maxBackends);
   }
 }
+
+const isOf = (cluster: string, { owner }: HeldSlot): boolean => owner.startsWith(`${cluster}/`);
+
+/** What is on it is still to be moved. */
+const seatOfGone = ({ owner, index, generation }: HeldSlot): Seat => ({
+  id: owner.slice(owner.indexOf('/') + 1, owner.lastIndexOf('@')),
+  ...{ slot: index, slotGeneration: generation, state: 'gone', takesNew: false },
+  ...{ drainUntilMs: null, requests: 0 },
+  ...{ load: Number.NaN, ageMs: 0, predicted: Number.NaN, calendar: null },
+});
 
 function ownName(): string {
   const { pid, startTicks, bootId } = processIdentity(process.pid);

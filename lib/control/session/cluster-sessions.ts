@@ -1,5 +1,6 @@
 // The movable sessions of one cluster: who is where, how busy, and four times a second which of them move.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { ClusterConfig } from '../../config/cluster.ts';
 import type { TunnelMoved } from '../../orders/messages.ts';
 import {
@@ -80,7 +81,8 @@ export class ClusterSessions {
     const before = this.#config;
     this.#config = config;
     const models = (before.forecast === 'off') !== (config.forecast === 'off');
-    if (!models && JSON.stringify(before.migration) === JSON.stringify(config.migration)) return;
+    const same = isDeepStrictEqual(plannerSettings(before), plannerSettings(config));
+    if (!models && same) return;
     for (const entry of [...this.#ordered]) this.#settle(entry);
     if (models) this.#models = new BackendModels(this.#table, config.forecast !== 'off');
     this.#planner = new SessionPlanner(plannerSettings(config), this.#table, this.#models.levels);
@@ -164,9 +166,11 @@ export class ClusterSessions {
   }
 
   /** An operator's order. A sentence when it cannot be. */
-  move(entry: Entry, to: string, nowMs: number): DecisionRecord | string {
-    const seat = this.#seats.get(this.#slotOf(to) ?? -1);
-    if (seat === undefined) return `cluster ${this.name} has no backend ${to}`;
+  move(entry: Entry, to: string | null, nowMs: number): DecisionRecord | string {
+    const slot = to === null ? this.#planner.emptiestFor(entry.row, this.#standings) : this.#slotOf(to);
+    const seat = this.#seats.get(slot ?? -1);
+    if (seat === undefined)
+      return `cluster ${this.name} has no ${to === null ? 'other backend that takes it' : `backend ${to}`}`;
     if (seat.state !== 'up') return `backend ${to} is ${seat.state}`;
     if (seat.slot === this.#table.backend[entry.row]) return `it is on ${to} already`;
     if (entry.ordered?.shadow) this.#settle(entry);
@@ -223,8 +227,8 @@ export class ClusterSessions {
     for (const seat of seats) {
       const { slot, state, takesNew, drainUntilMs } = seat;
       standings[slot] = {
-        // Whoever is taken out at once is left at once.
-        state: state === 'maintenance' ? 'down' : state,
+        // Whoever is taken out lives: that is a drain whose deadline is now.
+        state: state === 'maintenance' || state === 'gone' ? 'draining' : state,
         takesNew,
         deadlineMs: drainUntilMs === null ? nowMs : nowMs + (drainUntilMs - wallMs),
       };
@@ -311,7 +315,7 @@ export class ClusterSessions {
   }
 }
 
-function plannerSettings({ migration }: ClusterConfig): PlannerSettings {
+function plannerSettings({ migration, drain }: ClusterConfig): PlannerSettings {
   const { over, under, per_second, at_once, dwell } = migration;
   return {
     ...PLANNER_DEFAULTS,
@@ -320,6 +324,7 @@ function plannerSettings({ migration }: ClusterConfig): PlannerSettings {
     perSecond: per_second,
     perBackend: at_once,
     dwellMs: dwell,
+    drainPerSecond: drain.pace,
     // Room between the ceiling of targets and the line, as in the defaults.
     fullAt: under + 0.7 * (over - under),
   };

@@ -2,7 +2,14 @@
 
 import type { ClusterConfig } from '../../config/cluster.ts';
 import { firstTerm, stepTerm, type TermState } from '../../plan/lease/terms.ts';
-import { NO_SHED, SHED_DEFAULTS, type ShedState, stepShed } from '../../plan/session/shed.ts';
+import {
+  NO_SHED,
+  nextTurn,
+  SHED_DEFAULTS,
+  type ShedState,
+  stepDrain,
+  stepShed,
+} from '../../plan/session/shed.ts';
 import type { DecisionRing } from './decision-ring.ts';
 import type { Seat } from './ports.ts';
 
@@ -19,11 +26,21 @@ const WHOLE = 65_536;
 /** Below this share of `under` it is calm. */
 const CALM_SHARE = 0.6;
 
+/** Who comes again within this time of the deadline comes to another backend. */
+const DRAIN_RESERVE_MS = 10_000;
+/** Sessions that ask for nothing for so long make no wave, and an operator need not wait for them. */
+const QUIET_MS = 5_000;
+
 interface Known {
   readonly slotGeneration: number;
   shed: ShedState;
   /** What would be shed, or is: the outcome of its records. */
   told: number;
+  /** Its sessions leave because it does, whatever its load. */
+  drains: boolean;
+  /** While it drains: what it had been sent, and since when no more has come. */
+  requests: number;
+  quietSinceMs: number;
   term: TermState;
 }
 
@@ -55,6 +72,12 @@ export class CookieLeases {
     return { shed: known?.shed.fraction ?? 0, termMs: known?.term.termMs ?? null };
   }
 
+  /** Of a backend that drains: share of its HTTP sessions that still comes. */
+  stayingOn(slot: number): number | null {
+    const known = this.#known.get(slot);
+    return known?.drains ? 1 - known.shed.fraction : null;
+  }
+
   /** Once a tick, by slot what is to be published; backends that are not named have nothing to say. */
   tick(seats: readonly Seat[], nowMs: number, frozen: boolean): ReadonlyMap<number, LeaseOutlook> {
     const passedMs = Number.isNaN(this.#lastMs) ? 0 : nowMs - this.#lastMs;
@@ -70,12 +93,14 @@ export class CookieLeases {
     for (const slot of this.#known.keys()) if (!here.has(slot)) this.#known.delete(slot);
     const taking = seats.filter(({ state, takesNew }) => state === 'up' && takesNew);
     for (const seat of seats) {
+      if (seat.state === 'gone') continue;
       const known = this.#meet(seat, sticky.term);
       this.#term(seat, known, nowMs, frozen);
       if (sticky.type === 'static') known.shed = NO_SHED;
-      else this.#shed(seat, known, taking, { nowMs, passedMs, frozen, shadow });
+      else if (!this.#drain(seat, known, nowMs, passedMs))
+        this.#shed(seat, known, taking, { nowMs, passedMs, frozen, shadow });
       outlooks.set(seat.slot, {
-        shedFraction: shadow || frozen ? 0 : Math.round(known.shed.fraction * WHOLE),
+        shedFraction: (shadow || frozen) && !known.drains ? 0 : Math.round(known.shed.fraction * WHOLE),
         shedTurn: known.shed.turn,
         leaseMs: shadow ? 0 : Math.round(known.term.termMs),
       });
@@ -86,7 +111,15 @@ export class CookieLeases {
   #meet({ slot, slotGeneration }: Seat, baseMs: number): Known {
     const before = this.#known.get(slot);
     if (before?.slotGeneration === slotGeneration) return before;
-    const known: Known = { slotGeneration, shed: NO_SHED, told: 0, term: firstTerm(baseMs) };
+    const known: Known = {
+      slotGeneration,
+      shed: NO_SHED,
+      told: 0,
+      drains: false,
+      requests: 0,
+      quietSinceMs: 0,
+      term: firstTerm(baseMs),
+    };
     this.#known.set(slot, known);
     return known;
   }
@@ -108,6 +141,33 @@ export class CookieLeases {
       outcome: migration.mode === 'shadow' ? 'shadow' : 'done',
       detail: `terms of ${known.term.termMs / 1000} s in place of ${before.termMs / 1000} s`,
     });
+  }
+
+  /** Evenly over the time that a drain has, or at once from who is asked for nothing; false when there is none. */
+  #drain(seat: Seat, known: Known, nowMs: number, passedMs: number): boolean {
+    const { id, state, predicted, drainUntilMs, requests } = seat;
+    const drains = state === 'draining';
+    const begins = drains && !known.drains;
+    // An undrain leaves the rest where it is.
+    if (known.drains && !drains) known.shed = nextTurn(known.shed);
+    known.drains = drains;
+    if (!drains) return false;
+    if (begins || requests !== known.requests) known.quietSinceMs = nowMs;
+    known.requests = requests;
+    // An agent that drains its backend names no time: at once.
+    const untilMs = (drainUntilMs ?? 0) - this.#hands.wallMs() - DRAIN_RESERVE_MS;
+    const leftMs = nowMs - known.quietSinceMs < QUIET_MS ? untilMs : 0;
+    known.shed = stepDrain(known.shed, leftMs, passedMs);
+    const { fraction } = known.shed;
+    if (!begins && (fraction < 1 || known.told === 1)) return true;
+    known.told = fraction;
+    this.#note(id, {
+      ...{ kind: 'shed', reason: 'drain', level: predicted, outcome: 'done' },
+      detail: begins
+        ? `its HTTP sessions leave evenly in ${Math.max(0, leftMs / 1000).toFixed(0)} s`
+        : 'all of its HTTP sessions leave at their next request',
+    });
+    return true;
   }
 
   #shed(
@@ -162,7 +222,7 @@ export class CookieLeases {
     from: string,
     told: {
       readonly kind: 'extension' | 'shed';
-      readonly reason: 'calm' | 'busy' | 'relief' | 'overload' | 'forecast';
+      readonly reason: 'calm' | 'busy' | 'relief' | 'overload' | 'forecast' | 'drain';
       readonly level: number;
       readonly outcome: 'shadow' | 'done';
       readonly detail: string;

@@ -9,9 +9,12 @@ export interface Seat {
   readonly id: string;
   readonly slot: number;
   readonly slotGeneration: number;
-  readonly state: 'up' | 'draining' | 'down' | 'maintenance';
+  /** `gone`: of the cluster no more, and some connections are still there. */
+  readonly state: 'up' | 'draining' | 'down' | 'maintenance' | 'gone';
   /** It has a weight and is not gated. */
   readonly takesNew: boolean;
+  /** It was ever sent; rises. */
+  readonly requests: number;
   /** Unix ms; null while it does not drain. */
   readonly drainUntilMs: number | null;
   /** Load score and how old it is; NaN while nothing is known. */
@@ -145,8 +148,8 @@ export interface SessionDesk {
   counts(): readonly DecisionCount[];
   /** Null for a connection that cannot move, or is not known (yet). */
   find(id: string): SessionView | null;
-  /** Throws NOT_FOUND, and CONFLICT when it cannot go there now. */
-  move(id: string, to: string): DecisionRecord;
+  /** With null to whichever is emptiest. Throws NOT_FOUND, and CONFLICT when it cannot go there now. */
+  move(id: string, to: string | null): DecisionRecord;
   /** Notes that an operator ends it. Throws NOT_FOUND. */
   ended(id: string): void;
   /** `tunnels`: those it has, movable or not. Throws NOT_FOUND. */

@@ -107,6 +107,17 @@ export class Sessions implements SessionDesk {
     }
   }
 
+  /** Connections of a backend that the planner moves when they have to leave. */
+  plannedOn(slot: number): number {
+    const name = this.#clusterOf[slot];
+    return name === undefined ? 0 : (this.#clusters.get(name)?.countOn(slot) ?? 0);
+  }
+
+  /** While a backend drains, of its HTTP sessions the share that still comes; null else, and where there are none. */
+  stayingOn(cluster: string, slot: number): number | null {
+    return this.#leases.get(cluster)?.stayingOn(slot) ?? null;
+  }
+
   /** A worker ended, or another has its place. */
   gone(worker: number): void {
     for (const entry of this.#workers.get(worker) ?? []) entry.cluster.lost(entry);
@@ -153,7 +164,8 @@ export class Sessions implements SessionDesk {
         unplanned: sessions?.unplanned ?? 0,
         underWay: sessions?.underWay ?? 0,
         stuck: sessions?.stuck ?? [],
-        backends: this.#hands.seats(cluster).map(({ id, slot }) => {
+        backends: this.#hands.seats(cluster).flatMap(({ id, slot, state }) => {
+          if (state === 'gone') return [];
           const levels = sessions?.levelsOf(slot);
           return {
             backend: id,
@@ -183,7 +195,7 @@ export class Sessions implements SessionDesk {
     return entry === undefined ? null : entry.cluster.view(entry, this.#hands.clock.monotonicMs());
   }
 
-  move(id: string, to: string): DecisionRecord {
+  move(id: string, to: string | null): DecisionRecord {
     const entry = this.#movable(id);
     const record = entry.cluster.move(entry, to, this.#hands.clock.monotonicMs());
     if (typeof record === 'string') throw new LeasewayError('CONFLICT', `session ${id}: ${record}`);
@@ -245,6 +257,8 @@ export class Sessions implements SessionDesk {
     if (sessions === undefined) {
       sessions = new ClusterSessions(name, config, this.#parts);
       this.#clusters.set(name, sessions);
+      // An operator may ask before the next tick.
+      sessions.tick(this.#hands.seats(name), nowMs, false);
     }
     return sessions.open(worker, sequence, slot, ageMs, nowMs);
   }

@@ -151,7 +151,9 @@ class LeasedSession implements Session {
     this.#action = decision.action;
     this.#reason = decision.reason;
     this.#target =
-      decision.reason === 'shed' ? cluster.shedTargetOf(lease!.id, view.shedTurn, this.#leased!) : null;
+      decision.reason === 'shed' || decision.reason === 'draining'
+        ? cluster.shedTargetOf(lease!.id, view.shedTurn, this.#leased!)
+        : null;
   }
 
   preferred(): Member | null {

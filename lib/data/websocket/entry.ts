@@ -24,8 +24,10 @@ export class Entry {
   slot: number;
   /** A move that the registry began has not ended. */
   moving = false;
-  /** Since a move failed; NaN before. */
-  retryAtMs = Number.NaN;
+  /** It was told to end. */
+  ended = false;
+  /** It was to be moved from where it is, and could not. */
+  failed = false;
   readonly #sequence: number;
   readonly #sinceMs: number;
   #bytesTold = 0;
@@ -47,10 +49,15 @@ export class Entry {
       : 'it is on a route whose connections stay, or is closing';
   }
 
+  /** Whoever plans may send it elsewhere, be it by telling its client to come again. */
+  get plannable(): boolean {
+    return this.tunnel.movable || (this.facts.reconnects && !this.ended);
+  }
+
   arrived(backend: string, slot: number): void {
     this.backend = backend;
     this.slot = slot;
-    this.retryAtMs = Number.NaN;
+    this.failed = false;
   }
 
   report(nowMs: number): ConnectionReport {
@@ -74,7 +81,7 @@ export class Entry {
     into.bytes[row] = bytes - this.#bytesTold;
     into.messages[row] = messages - this.#messagesTold;
     into.ageMs[row] = nowMs - this.#sinceMs;
-    into.movable[row] = tunnel.movable ? 1 : 0;
+    into.movable[row] = this.plannable ? 1 : 0;
     this.#bytesTold = bytes;
     this.#messagesTold = messages;
   }

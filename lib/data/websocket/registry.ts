@@ -15,8 +15,8 @@ import type { LiveTunnel } from './live-tunnel.ts';
 /** Some backends' tunnels, or all, leaving at one pace; the credit is what the pace has allowed and not yet been used. */
 interface Leaving {
   readonly slots: readonly number[] | 'all';
+  readonly spared: readonly number[];
   readonly perSecond: number;
-  readonly movableOnly: boolean;
   credit: number;
 }
 
@@ -25,8 +25,6 @@ const SERVICE_RESTART = 1012;
 const TICK_MS = 20;
 /** Moves that end together are told together. */
 const TELL_AFTER_MS = 5;
-/** One that could not be moved is not tried again at once; when it has to leave, it ends instead. */
-const RETRY_MS = 1_000;
 
 export class TunnelRegistry {
   readonly #clock: Clock;
@@ -61,7 +59,7 @@ export class TunnelRegistry {
     tunnel.onMoved((move, slot) => {
       const from = entry.backend;
       entry.moving = false;
-      if (move.result === 'failed') entry.retryAtMs = this.#clock.monotonicMs() + RETRY_MS;
+      if (move.result === 'failed') entry.failed = true;
       else this.#settle(entry, move.to, slot);
       const { result, to, holdMs, why } = move;
       this.#tell({ id, from, to, result, holdMs, reason: why });
@@ -148,18 +146,16 @@ export class TunnelRegistry {
   /** Which backends' tunnels leave, at which pace: the whole truth each time, so that an undrain ends an ending. */
   endSlots(endings: readonly TunnelEnding[]): void {
     const before = this.#leaving;
-    this.#leaving = endings.map(({ slots, perSecond, movableOnly = false }) => {
-      const same = before.find(
-        one => one.slots !== 'all' && one.movableOnly === movableOnly && one.slots.includes(slots[0]!),
-      );
-      return { slots, perSecond, movableOnly, credit: same?.credit ?? 0 };
+    this.#leaving = endings.map(({ slots, spared, perSecond }) => {
+      const same = before.find(one => one.slots !== 'all' && one.slots.includes(slots[0]!));
+      return { slots, spared, perSecond, credit: same?.credit ?? 0 };
     });
     this.#wind();
   }
 
   /** Ends them all. */
   endAll(perSecond: number): void {
-    this.#everyone = { slots: 'all', perSecond, movableOnly: false, credit: 0 };
+    this.#everyone = { slots: 'all', spared: [], perSecond, credit: 0 };
     this.#wind();
   }
 
@@ -197,13 +193,10 @@ export class TunnelRegistry {
 
   /** True when it does; one that is being moved already is waited for. */
   #leave(entry: Entry, group: Leaving): boolean {
-    if (entry.moving) return false;
-    // Nowhere else keeps its client connected when this process is what leaves.
-    const fresh =
-      Number.isNaN(entry.retryAtMs) || (group.movableOnly && entry.retryAtMs <= this.#clock.monotonicMs());
-    if (group.slots !== 'all' && fresh && this.#move(entry, null, 'its backend leaves')) return true;
-    if (group.movableOnly) return false;
-    this.#end(entry);
+    if (entry.moving || (entry.plannable && group.spared.includes(entry.slot))) return false;
+    // Nowhere else keeps its client connected when this process is what leaves; and one that could not be moved has to end.
+    const may = group.slots !== 'all' && !entry.failed;
+    if (!may || !this.#move(entry, null, 'its backend leaves')) this.#end(entry);
     return true;
   }
 
@@ -214,6 +207,7 @@ export class TunnelRegistry {
 
   #end(entry: Entry): void {
     this.#unstay(entry);
+    entry.ended = true;
     entry.tunnel.end(SERVICE_RESTART);
   }
 

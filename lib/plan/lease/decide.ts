@@ -2,8 +2,8 @@
 //
 //   lease        backend up     draining         down, maintenance   unknown
 //   none         grant          grant            grant               grant
-//   in term      keep, renew    dynamic: move    move                grant
-//                shed: move     static: renew
+//   in term      keep, renew    keep, renew      move                grant
+//                shed: move     shed: move
 //   lapsed       regrant        move             move                grant
 //                shed: move
 //   forgotten    grant          grant            grant               grant
@@ -99,7 +99,7 @@ export function decideSession(
     case 'maintenance':
       return MAINTENANCE;
     case 'draining':
-      if (lapsed || lease.type === 'dynamic') return DRAINING;
+      if (lapsed || (lease.type === 'dynamic' && isShed(lease.id, backend))) return DRAINING;
       // The drain itself has raised the generation; the lease is brought up to it, or it would move when the drain is called off.
       if (lease.generation < backend.generation) return HONOURED_RENEW;
       return leftMs * 2 > termMs ? HONOURED : HONOURED_RENEW;

@@ -21,6 +21,8 @@ export interface PlannerSettings extends BudgetSettings {
   readonly largest: number;
   /** A backend foreseen so far below the mean is filled, by half of the budget at most. */
   readonly fillBelowMean: number;
+  /** Sessions that leave draining backends a second, over the cluster, when their deadlines do not ask for more. */
+  readonly drainPerSecond: number;
   /** A drain is to be done so long before its deadline. */
   readonly drainReserveMs: number;
 }
@@ -36,6 +38,7 @@ export const PLANNER_DEFAULTS: PlannerSettings = Object.freeze({
   leastAgeMs: 10_000,
   largest: 1.3,
   fillBelowMean: 0.2,
+  drainPerSecond: 50,
   drainReserveMs: 10_000,
 });
 
@@ -126,10 +129,13 @@ export class SessionPlanner {
     this.#moves = [];
     this.#stuck = [];
     this.#budget.accrue(nowMs);
+    const draining = standings.filter(
+      ({ state }, slot) => state === 'draining' && this.#table.countOn(slot) > 0,
+    ).length;
     for (let slot = 0; slot < standings.length; slot++) {
       const { state } = standings[slot]!;
       if (state === 'down') this.#failOver(slot);
-      else if (state === 'draining') this.#drain(slot);
+      else if (state === 'draining') this.#drain(slot, draining);
       else this.#drainCredit[slot] = NOT_DRAINING;
     }
     if (which === 'forced') return { moves: this.#moves, stuck: this.#stuck };
@@ -147,6 +153,12 @@ export class SessionPlanner {
     this.#moves = [];
     this.#begin(row, this.#table.backend[row]!, to, 'operator', false);
     return this.#moves[0]!;
+  }
+
+  /** Where a session goes that may go anywhere, -1 when there is nobody. */
+  emptiestFor(row: number, standings: readonly Standing[]): number {
+    this.#standings = standings;
+    return this.#target(this.#table.backend[row]!, this.#table.activity[row]!, Number.POSITIVE_INFINITY);
   }
 
   /** The move of `row` is over: it is at its target, or still where it was. */
@@ -217,21 +229,22 @@ export class SessionPlanner {
     }
   }
 
-  /** Evenly until the deadline, the static ones last. */
-  #drain(slot: number): void {
-    const { drainReserveMs } = this.#settings;
+  /** At the pace, or faster where the deadline asks for it: evenly then. The static ones go last. `among` share the pace. */
+  #drain(slot: number, among: number): void {
+    const { drainReserveMs, drainPerSecond } = this.#settings;
     const leftMs = this.#standings[slot]!.deadlineMs - this.#nowMs;
     const last = leftMs <= 2 * drainReserveMs;
     const rows = [...this.#table.on(slot)].filter(
       row => this.#table.moving[row] === 0 && (last || this.#table.movable[row] === 1),
     );
     if (rows.length === 0) return;
-    const pace = rows.length / Math.max(1, (leftMs - drainReserveMs) / 1000);
+    const even = rows.length / Math.max(1, (leftMs - drainReserveMs) / 1000);
+    const pace = leftMs <= 0 ? Number.POSITIVE_INFINITY : Math.max(even, drainPerSecond / among);
     // The first goes at once: an operator sees that it works.
     const known = this.#drainCredit[slot]!;
-    const credit = known < 0 ? 1 : known + (pace * this.#passedMs) / 1000;
+    const credit = known < 0 && leftMs > 0 ? 1 : Math.max(0, known) + (pace * this.#passedMs) / 1000;
     let count = Math.min(Math.floor(credit), rows.length);
-    this.#drainCredit[slot] = credit - count;
+    this.#drainCredit[slot] = Math.min(1, credit - count);
     for (const row of rows) {
       if (count <= 0) return;
       const activity = this.#table.activity[row]!;
@@ -287,17 +300,20 @@ export class SessionPlanner {
     return Math.max(fullAt, this.#levels.mean + aboveMean);
   }
 
-  /** The backend that would be emptiest with it; nobody when all would be above `ceiling`. */
+  /** The backend that would be emptiest with it, by what is asked of it where loads do not differ; nobody when all would be above `ceiling`. */
   #target(from: number, activity: number, ceiling: number): number {
     const levels = this.#levels;
     let best = NOBODY;
     let least = ceiling;
+    let leastHeld = Number.NEGATIVE_INFINITY;
     for (let slot = 0; slot < this.#standings.length; slot++) {
       const { state, takesNew } = this.#standings[slot]!;
       if (slot === from || state !== 'up' || !takesNew) continue;
       const level = levels.ahead(slot) + activity * levels.unit(slot);
-      if (level >= least) continue;
+      const held = levels.held(slot);
+      if (level > least || (level === least && held >= leastHeld)) continue;
       least = level;
+      leastHeld = held;
       best = slot;
     }
     return best;

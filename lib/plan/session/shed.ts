@@ -73,4 +73,11 @@ export function stepShed(
   return { turn: state.turn, fraction: 1 - (1 - state.fraction) * (1 - step), calmSinceMs: Number.NaN };
 }
 
-const nextTurn = ({ turn }: ShedState): ShedState => ({ ...NO_SHED, turn: (turn + 1) % 65_536 });
+/** A drain: evenly until `leftMs` from now, from wherever it stands; nobody is left then. */
+export const stepDrain = (state: ShedState, leftMs: number, passedMs: number): ShedState => ({
+  turn: state.turn,
+  fraction: state.fraction + (1 - state.fraction) * (leftMs <= passedMs ? 1 : passedMs / leftMs),
+  calmSinceMs: Number.NaN,
+});
+
+export const nextTurn = ({ turn }: ShedState): ShedState => ({ ...NO_SHED, turn: (turn + 1) % 65_536 });

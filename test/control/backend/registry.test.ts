@@ -151,7 +151,10 @@ t.test(
     const { slot } = world.status('a');
     world.board.tunnelsAt.set(slot, 100);
     await world.configure({ web: { backends: [pair.backends[1]!], drain: { pace: 20 } } });
-    t.same(world.registry.tunnelsToEnd(), [{ slots: [slot], perSecond: 20 }]);
+    t.same(
+      world.registry.tunnelsToEnd(() => 0),
+      [{ slots: [slot], spared: [slot], perSecond: 20 }],
+    );
     t.equal(
       world.board.published.get(slot)?.state,
       BackendState.up,
@@ -162,7 +165,10 @@ t.test(
     world.registry.add('web', { id: 'c', url: 'http://127.0.0.1:3', weight: 1 });
     t.not(world.status('c').slot, slot);
     world.board.tunnelsAt.delete(slot);
-    t.same(world.registry.tunnelsToEnd(), []);
+    t.same(
+      world.registry.tunnelsToEnd(() => 0),
+      [],
+    );
     world.tick(250);
     t.notOk(world.board.published.has(slot), 'free');
   },
@@ -174,7 +180,10 @@ t.test('a removed cluster ends its tunnels at the pace it had', async t => {
   const { slot } = world.status('127.0.0.1:9');
   world.board.tunnelsAt.set(slot, 10);
   await world.configure({ web: pair });
-  t.same(world.registry.tunnelsToEnd(), [{ slots: [slot], perSecond: 3 }]);
+  t.same(
+    world.registry.tunnelsToEnd(() => 0),
+    [{ slots: [slot], spared: [slot], perSecond: 3 }],
+  );
 });
 
 t.test('another URL under the same name is another backend', async t => {
@@ -242,9 +251,21 @@ t.test(
       generation,
     });
     t.equal(world.board.published.get(slot)?.state, BackendState.draining);
-    t.same(world.registry.tunnelsToEnd(), [], 'there is time');
+    t.same(
+      world.registry.tunnelsToEnd(() => 0),
+      [],
+      'there is time',
+    );
     world.tick(50_000);
-    t.same(world.registry.tunnelsToEnd(), [{ slots: [slot], perSecond: 13 }]);
+    t.same(
+      world.registry.tunnelsToEnd(() => 100),
+      [],
+      'the planner moves them all',
+    );
+    t.same(
+      world.registry.tunnelsToEnd(() => 0),
+      [{ slots: [slot], spared: [slot], perSecond: 13 }],
+    );
     world.board.tunnelsAt.delete(slot);
     world.tick(10_000);
     t.match(world.status('a'), { admin: 'maintenance', state: 'maintenance', drainUntilMs: null });
@@ -259,11 +280,14 @@ t.test('a drain that is taken back leaves the leases as they were', async t => {
   await world.configure({ web: pair });
   world.board.tunnelsAt.set(world.status('a').slot, 1_000_000);
   world.registry.drain('web', 'a', 30_000);
-  t.equal(world.registry.tunnelsToEnd().length, 1);
+  t.equal(world.registry.tunnelsToEnd(() => 0).length, 1);
   world.registry.undrain('web', 'a');
   world.tick();
   t.match(world.status('a'), { state: 'up', generation: 1 });
-  t.same(world.registry.tunnelsToEnd(), []);
+  t.same(
+    world.registry.tunnelsToEnd(() => 0),
+    [],
+  );
 });
 
 t.test('maintenance takes a backend out at once and ends its leases', async t => {

@@ -161,7 +161,7 @@ t.test('moves that fail, get no answer, or lose their worker are said and given 
 });
 
 t.test('the planner is not led astray by a wall clock that steps', async t => {
-  const world = new SessionWorld(t.testdir(), { migration: { per_second: 10 } });
+  const world = new SessionWorld(t.testdir(), { migration: { per_second: 10 }, drain: { pace: 1 } });
   for (const id of ['a', 'b', 'c']) world.open(id, 50);
   world.pass(20_000);
   world.clock.stepWall(-3_600_000);
@@ -198,6 +198,85 @@ t.test('static sessions move for failure and at the end of a drain only', async 
   world.pass(28_000);
   t.equal(world.countOn('a'), 0);
 });
+
+t.test(
+  'a drain moves at its pace, an undrain leaves the rest, maintenance and removal empty it at once',
+  async t => {
+    const world = new SessionWorld(t.testdir(), { drain: { pace: 5 }, migration: { per_second: 0.1 } });
+    for (const id of ['a', 'b', 'c']) world.open(id, 40);
+    world.pass(20_000);
+    const a = world.at('a').seat;
+    a.state = 'draining';
+    a.takesNew = false;
+    a.drainUntilMs = world.clock.wallMs() + 600_000;
+    world.pass(4_000);
+    const left = world.countOn('a');
+    t.ok(left >= 18 && left <= 21, `twenty in four seconds: ${left} left`);
+    t.equal(world.sessions.plannedOn(a.slot), left);
+    Object.assign(a, { state: 'up', drainUntilMs: null });
+    world.pass(5_000);
+    t.equal(world.countOn('a'), left, 'undrained in the middle');
+    a.state = 'maintenance';
+    world.pass(2_000);
+    t.equal(world.countOn('a'), 0);
+    const b = world.at('b').seat;
+    Object.assign(b, { state: 'gone', takesNew: false });
+    Object.assign(a, { state: 'up', takesNew: true });
+    world.pass(3_000);
+    t.equal(world.countOn('b'), 0, 'it is in no list any more, and its connections are');
+    t.notOk(
+      world.sessions.report()[0]!.backends.some(({ backend }) => backend === 'b'),
+      'nor shown',
+    );
+    t.ok(
+      world.decided.every(({ reason }) => reason === 'drain'),
+      'nobody failed',
+    );
+  },
+);
+
+t.test(
+  'HTTP sessions of a backend that drains leave evenly, frozen or not, and an undrain keeps the rest',
+  async t => {
+    const world = new SessionWorld(t.testdir(), { sticky: {} });
+    const of = (id: string) => world.sessions.tick().get(world.at(id).seat.slot)!;
+    const share = () => of('a').shedFraction / 65_536;
+    world.pass(1_000);
+    const a = world.at('a').seat;
+    const busy = () => {
+      a.requests += 1;
+    };
+    Object.assign(a, { state: 'draining', takesNew: false, drainUntilMs: world.clock.wallMs() + 70_000 });
+    world.sessions.freeze(null);
+    world.pass(15_000, busy);
+    t.ok(Math.abs(share() - 0.25) < 0.02, `${share()} after a quarter of the minute`);
+    t.ok(Math.abs(world.sessions.stayingOn('chat', a.slot)! - 0.75) < 0.02);
+    const turn = of('a').shedTurn;
+    world.restart();
+    world.sessions.unfreeze(null);
+    world.pass(15_000, busy);
+    const half = share();
+    t.ok(half > 0.3 && half < 0.5, `a new control thread goes on: ${half}`);
+    world.pass(30_500, busy);
+    t.equal(share(), 1, 'ten seconds before the deadline all have been told');
+    t.equal(of('a').shedTurn, turn, 'who has left is not asked again');
+    Object.assign(a, { state: 'up', takesNew: true, drainUntilMs: null });
+    world.pass(250);
+    t.match(of('a'), { shedFraction: 0 });
+    t.equal(world.sessions.stayingOn('chat', a.slot), null);
+    Object.assign(a, { state: 'draining', takesNew: false });
+    world.pass(500);
+    t.equal(share(), 1, 'an agent that drains its backend names no time');
+    const told = world.decided.filter(({ reason }) => reason === 'drain').map(({ detail }) => detail);
+    t.match(told[0], 'its HTTP sessions leave evenly in 60 s');
+    const b = world.at('b').seat;
+    Object.assign(b, { state: 'draining', takesNew: false, drainUntilMs: world.clock.wallMs() + 600_000 });
+    world.pass(4_500);
+    t.ok(of('b').shedFraction < 1_000);
+    world.pass(1_000);
+    t.equal(of('b').shedFraction, 65_536, 'nobody asks it for anything: nothing is waited for');
+  },
+);
 
 t.test('a reload changes lines and budgets, and what is under way goes on', async t => {
   const world = new SessionWorld(t.testdir(), { migration: { over: 4, under: 3.9 } });

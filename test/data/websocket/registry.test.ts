@@ -100,8 +100,8 @@ t.test('ends the tunnels of a backend at its pace, and of two backends each at i
   const registry = new TunnelRegistry(clock, 0);
   const [slow, fast, other] = [fill(registry, 1, 50), fill(registry, 2, 50), fill(registry, 3, 5)];
   registry.endSlots([
-    { slots: [1], perSecond: 10 },
-    { slots: [2], perSecond: 40 },
+    { slots: [1], spared: [], perSecond: 10 },
+    { slots: [2], spared: [], perSecond: 40 },
   ]);
   clock.advance(1000);
   t.ok(Math.abs(ended(slow) - 10) <= 2, `${ended(slow)} of the slow ones after a second`);
@@ -113,7 +113,7 @@ t.test('an ending that is not named any more stops; the rest stays', async t => 
   const clock = new FakeClock();
   const registry = new TunnelRegistry(clock, 0);
   const tunnels = fill(registry, 1, 20);
-  registry.endSlots([{ slots: [1], perSecond: 10 }]);
+  registry.endSlots([{ slots: [1], spared: [], perSecond: 10 }]);
   clock.advance(500);
   registry.endSlots([]);
   const then = ended(tunnels);
@@ -126,7 +126,7 @@ t.test('a pace is even: a few at a time, not a burst now and then', async t => {
   const clock = new FakeClock();
   const registry = new TunnelRegistry(clock, 0);
   const tunnels = fill(registry, 1, 1_000);
-  registry.endSlots([{ slots: [1], perSecond: 250 }]);
+  registry.endSlots([{ slots: [1], spared: [], perSecond: 250 }]);
   let most = 0;
   for (let ms = 0, before = ended(tunnels); ms < 2_000; ms += 1, before = ended(tunnels)) {
     clock.advance(1);
@@ -141,7 +141,7 @@ t.test('saying the same again every quarter of a second changes no pace', async 
   const registry = new TunnelRegistry(clock, 0);
   const tunnels = fill(registry, 1, 100);
   for (let i = 0; i < 8; i++) {
-    registry.endSlots([{ slots: [1], perSecond: 10 }]);
+    registry.endSlots([{ slots: [1], spared: [], perSecond: 10 }]);
     clock.advance(250);
   }
   t.ok(Math.abs(ended(tunnels) - 20) <= 2, `${ended(tunnels)} in two seconds`);
@@ -179,7 +179,7 @@ t.test('a move is ordered, told, and the tunnel counted where it is', async t =>
   ]);
   t.match(registry.list(9), [{ backend: 'b1' }, { backend: 'b2', slot: 2, movable: true }]);
   goes!.movable = false;
-  registry.endSlots([{ slots: [2], perSecond: 100 }]);
+  registry.endSlots([{ slots: [2], spared: [], perSecond: 100 }]);
   t.equal(goes!.endedWith, 1012, 'found under its new slot');
   t.equal(stays!.endedWith, 0);
 });
@@ -196,29 +196,38 @@ t.test('where routes have clients come again, a move is a 1012', async t => {
   t.match(told, [{ id: '0-1', result: 'ended' }]);
 });
 
-t.test('a backend that leaves: what can move is moved, once, and what cannot ends when it must', async t => {
+t.test('a backend that leaves: who can move is moved, once, and who cannot ends', async t => {
   const clock = new FakeClock();
   const registry = new TunnelRegistry(clock, 0);
   const [stays, goes, fails] = fill(registry, 1, 3);
   goes!.movable = fails!.movable = true;
-  const early = [{ slots: [1], perSecond: 100, movableOnly: true }];
-  registry.endSlots(early);
+  registry.endSlots([{ slots: [1], spared: [1], perSecond: 100 }]);
+  clock.advance(500);
+  t.same([goes!.orders, fails!.orders], [[], []], 'the planner says when');
+  t.equal(ended([stays!, goes!, fails!]), 1);
+  registry.endSlots([{ slots: [1], spared: [], perSecond: 100 }]);
   clock.advance(500);
   t.same([goes!.orders, fails!.orders], [[null], [null]]);
   goes!.arrive('moved', 'b2', 2);
   fails!.arrive('failed');
   clock.advance(500);
-  t.same(fails!.orders, [null], 'not again at once');
-  clock.advance(700);
-  t.same(fails!.orders, [null, null]);
-  fails!.arrive('failed');
-  t.equal(ended([stays!, goes!, fails!]), 0);
-  registry.endSlots([{ slots: [1], perSecond: 100 }]);
-  clock.advance(500);
   t.same(
     [stays, goes, fails].map(one => one!.endedWith),
     [1012, 0, 1012],
   );
+});
+
+t.test('who is told to come again is the planner’s too, until told', async t => {
+  const clock = new FakeClock();
+  const registry = new TunnelRegistry(clock, 0);
+  const [tunnel] = fill(registry, 1, 1, true);
+  registry.endSlots([{ slots: [1], spared: [1], perSecond: 100 }]);
+  clock.advance(500);
+  t.equal(tunnel!.endedWith, 0);
+  t.same([...registry.activity().movable], [1]);
+  registry.move([{ id: '0-1', to: null, reason: 'test' }]);
+  t.equal(tunnel!.endedWith, 1012);
+  t.same([...registry.activity().movable], [0]);
 });
 
 t.test('what every tunnel did since the time before, in columns, as often as asked', async t => {

@@ -286,19 +286,37 @@ const drain = async (t: Test, cluster: string, deadlineMs = DRAIN_MS): Promise<v
   t.equal(answer.status, 200, answer.text);
 };
 
-t.test('drain: dynamic leases move at their next request, and no newcomer arrives', async t => {
-  const { at, elsewhere } = await settled('dynamic');
-  t.ok(at.length > 0);
-  await drain(t, 'dynamic', LONG_DRAIN_MS);
-  for (const client of at) {
-    const token = client.lease!;
-    const answer = await client.ask();
-    t.not(answer.seen.backend, 'one');
-    t.equal(idOf(answer.lease), idOf(token));
-    t.equal(await decisionOn(answer), 'move:draining');
-  }
-  for (const { client, backend } of elsewhere) t.equal((await client.ask()).seen.backend, backend);
+t.test('drain: dynamic leases leave evenly over the time there is, and no newcomer arrives', async t => {
+  const [first, more] = await Promise.all([settled('dynamic'), settled('dynamic')]);
+  const at = [...first.at, ...more.at];
+  const since = performance.now();
+  // All have been told ten seconds before the deadline.
+  await drain(t, 'dynamic', 14_000);
   for (let i = 0; i < CLIENTS; i++) t.not((await Client.leased('dynamic')).backend, 'one');
+  const tokens = new Map(at.map(client => [client, client.lease!]));
+  const leftAtMs: number[] = [];
+  while (tokens.size > 0) {
+    for (const [client, token] of tokens) {
+      const [answer, parallel] = await Promise.all([client.ask(), client.ask()]);
+      if (answer.seen.backend === 'one') continue;
+      tokens.delete(client);
+      leftAtMs.push(performance.now() - since);
+      t.equal(idOf(answer.lease ?? parallel.lease), idOf(token));
+      t.match(await decisionOn(answer), /^move:draining$|^keep$/);
+      const home = (await client.ask()).seen.backend;
+      for (const { seen } of [answer, parallel])
+        t.ok(seen.backend === home || seen.backend === 'one', 'all go to one other backend');
+    }
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+  t.comment(`${at.length} clients left after ${leftAtMs.map(ms => Math.round(ms)).join(', ')} ms`);
+  t.ok(leftAtMs.at(-1)! - leftAtMs[0]! > 500 && leftAtMs.at(-1)! < 6_000);
+  const { backends: shown } = await leaseway.status();
+  t.match(
+    shown.find((one: { cluster: string; id: string }) => one.cluster === 'dynamic' && one.id === 'one'),
+    { sessionsStaying: Number, admin: 'drain' },
+  );
+  for (const { client, backend } of first.elsewhere) t.equal((await client.ask()).seen.backend, backend);
   t.equal((await leaseway.admin('/v1/backends/dynamic/one/undrain', 'POST')).status, 200);
   await leaseway.until(async () => (await Client.leased('dynamic')).backend === 'one');
   t.pass('newcomers come back after it');

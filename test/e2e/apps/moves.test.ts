@@ -177,7 +177,7 @@ root.test('the next backend is asked the same, and can check where the session c
   const client = await connect(t, leaseway, ['chat.v2', 'chat.v1']);
   const [{ id, backend: from } = { id: '', backend: '' }] = await listed(leaseway);
   const moved = await move(leaseway, id);
-  t.match(moved, { result: 'moved', from, reason: 'an operator asked for it' });
+  t.match(moved, { result: 'moved', from, reason: 'operator' });
   const [first, second] = [from, moved.to].map(name => backends.find(one => one.name === name)!.heads[0]!);
   t.equal(second!.url, first!.url);
   t.equal(first!.headers['sec-websocket-protocol'], 'chat.v2,chat.v1');

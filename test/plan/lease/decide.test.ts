@@ -30,8 +30,8 @@ t.test('every case of the table', async t => {
     ['static', OLD, 'up', 'renew', 'half_term'],
     ['static', LAPSED, 'up', 'regrant', 'lapsed'],
     ['static', FORGOTTEN, 'up', 'grant', 'forgotten'],
-    ['dynamic', FRESH, 'draining', 'move', 'draining'],
-    ['dynamic', OLD, 'draining', 'move', 'draining'],
+    ['dynamic', FRESH, 'draining', 'keep', 'honoured'],
+    ['dynamic', OLD, 'draining', 'renew', 'honoured'],
     ['dynamic', LAPSED, 'draining', 'move', 'draining'],
     ['static', FRESH, 'draining', 'keep', 'honoured'],
     ['static', OLD, 'draining', 'renew', 'honoured'],
@@ -49,6 +49,13 @@ t.test('every case of the table', async t => {
       { action, reason },
       `${type} ${age} ${standing}`,
     );
+});
+
+t.test('a drain moves the dynamic leases whose turn has come, in term or not', async t => {
+  const all = { ...backend('draining', false), shedFraction: 65_536 };
+  for (const age of [FRESH, OLD])
+    t.same(decideSession(leaseOf('dynamic', age), all, terms, NOW), { action: 'move', reason: 'draining' });
+  t.same(decideSession(leaseOf('static', FRESH), all, terms, NOW), { action: 'keep', reason: 'honoured' });
 });
 
 t.test('no lease is a grant wherever', async t => {
@@ -109,16 +116,14 @@ t.test('a request is only ever sent to a backend that may have it', async () => 
       fc.constantFrom<BackendStanding>('up', 'draining', 'down', 'maintenance', 'unknown'),
       fc.boolean(),
       fc.integer({ min: 0, max: 9 }),
-      (type, age, standing, takesNew, generation) => {
-        const { action } = decideSession(
-          leaseOf(type, age),
-          backend(standing, takesNew, generation),
-          terms,
-          NOW,
-        );
+      fc.constantFrom(0, 65_536),
+      (type, age, standing, takesNew, generation, shedFraction) => {
+        const view = { ...backend(standing, takesNew, generation), shedFraction };
+        const { action } = decideSession(leaseOf(type, age), view, terms, NOW);
         const stays = action === 'keep' || action === 'renew' || action === 'regrant';
         if (!stays) return true;
-        if (standing === 'draining') return type === 'static' && age < 60_000;
+        if (shedFraction > 0 && type === 'dynamic') return false;
+        if (standing === 'draining') return age < 60_000;
         return standing === 'up' && generation <= 5 && (age < 60_000 || takesNew);
       },
     ),

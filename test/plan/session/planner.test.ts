@@ -241,6 +241,18 @@ t.test('a failed backend is left at once, as far as the others can take it; stat
   t.end();
 });
 
+t.test('where no load is known sessions are spread by what they ask for', t => {
+  const stage = new Stage(4);
+  stage.capacity.fill(Number.NaN);
+  stage.open(0, 60, 1);
+  stage.open(3, 30, 1);
+  stage.standings[0] = { state: 'down', takesNew: false, deadlineMs: 0 };
+  const { moves } = stage.tick();
+  const counts = [1, 2, 3].map(slot => moves.filter(({ to }) => to === slot).length);
+  t.same(counts, [30, 30, 0]);
+  t.end();
+});
+
 t.test('beyond what the others can take a failover is paced', t => {
   const stage = new Stage(2, { perSecond: 4 });
   stage.open(0, 90, 1);
@@ -254,8 +266,21 @@ t.test('beyond what the others can take a failover is paced', t => {
   t.end();
 });
 
-t.test('a drain is even, done before its deadline, static sessions last', t => {
-  const stage = new Stage(3);
+t.test('a drain has its pace, which is shared, where the deadline allows', t => {
+  const stage = new Stage(4, { drainPerSecond: 4 });
+  stage.open(0, 20, 1);
+  stage.open(1, 20, 1);
+  const draining: Standing = { state: 'draining', takesNew: false, deadlineMs: stage.nowMs + 600_000 };
+  stage.standings[0] = stage.standings[1] = draining;
+  const moves = stage.run(30_000);
+  t.equal(moves.length, 40);
+  const tookMs = moves.at(-1)!.atMs - moves[0]!.atMs;
+  t.ok(tookMs > 8_500 && tookMs < 10_500, `${tookMs} ms for 40 at 4 a second`);
+  t.end();
+});
+
+t.test('a drain is even at least, done before its deadline, static sessions last', t => {
+  const stage = new Stage(3, { drainPerSecond: 0.1 });
   stage.open(0, 50, 1);
   const fixed = stage.open(0, 5, 1, false);
   stage.open(1, 10, 1);
@@ -274,7 +299,7 @@ t.test('a drain is even, done before its deadline, static sessions last', t => {
 });
 
 t.test('an undrain in the middle leaves the rest where it is', t => {
-  const stage = new Stage(2, { fillBelowMean: 1 });
+  const stage = new Stage(2, { fillBelowMean: 1, drainPerSecond: 0.1 });
   stage.open(0, 40, 1);
   stage.open(1, 40, 1);
   stage.standings[0] = { state: 'draining', takesNew: false, deadlineMs: stage.nowMs + 60_000 };

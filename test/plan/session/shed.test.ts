@@ -1,5 +1,11 @@
 import t from 'tap';
-import { NO_SHED, SHED_DEFAULTS, type ShedState, stepShed } from '../../../lib/plan/session/shed.ts';
+import {
+  NO_SHED,
+  SHED_DEFAULTS,
+  type ShedState,
+  stepDrain,
+  stepShed,
+} from '../../../lib/plan/session/shed.ts';
 
 const TICK_MS = 250;
 
@@ -87,4 +93,16 @@ t.test('with nobody to take over, or nothing known, what was begun ends', async 
     stepShed(begun, { ahead, others: 0.2, count }, 1_000, TICK_MS, SHED_DEFAULTS);
   t.same(step(Number.NaN, 3), { ...NO_SHED, turn: 4 });
   t.same(step(1.2, 0), { ...NO_SHED, turn: 4 });
+});
+
+t.test('a drain takes evenly what time it has, and lets nobody stay at its end', async t => {
+  let shed: ShedState = { turn: 3, fraction: 0.2, calmSinceMs: 5 };
+  const fractions: number[] = [];
+  for (let leftMs = 10_000; leftMs >= -500; leftMs -= TICK_MS) {
+    shed = stepDrain(shed, leftMs, TICK_MS);
+    fractions.push(shed.fraction);
+  }
+  t.ok(Math.abs(fractions[19]! - 0.6) < 0.02, `half of the rest after half of the time: ${fractions[19]}`);
+  t.equal(fractions.at(-1), 1);
+  t.equal(shed.turn, 3, 'who has left is not asked again');
 });

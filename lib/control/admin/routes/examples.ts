@@ -23,6 +23,7 @@ export const backendExample = {
   gate: 'open',
   gateReason: '',
   outside: false,
+  sessionsStaying: null,
   doubt: 'none',
   requests: 120_934,
   failures: 2,
@@ -72,6 +73,7 @@ const backendForecastExample = {
   gate: 'shut',
   gateReason: 'predicted load 1.18 is over 0.70',
   outside: false,
+  sessionsStaying: null,
   events: ['reindex'],
 };
 
@@ -187,7 +189,7 @@ export const movedExample = {
   to: 'chat-2',
   result: 'moved',
   holdMs: 0.8,
-  reason: 'an operator asked for it',
+  reason: 'operator',
 };
 
 const counters = Object.fromEntries([...WORKER_GAUGES, ...WORKER_COUNTERS].map(name => [name, 0])) as Record<
