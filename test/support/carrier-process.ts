@@ -6,12 +6,14 @@ import type { Duplex } from 'node:stream';
 import httpProxy from 'http-proxy';
 import { systemClock } from '../../lib/core/clock.ts';
 import { systemRandom } from '../../lib/core/random.ts';
+import { CoarseTimers } from '../../lib/core/timers.ts';
 import { switchingHead } from '../../lib/data/http1/upgrade.ts';
 import { Relay } from '../../lib/data/websocket/relay.ts';
 import { RecordingSink } from './recording-sink.ts';
 import { upstreamTo } from './upstreams.ts';
 
 const [kind, backendPort] = [process.argv[2]!, Number(process.argv[3])];
+const timers = new CoarseTimers(systemClock);
 const NOTHING = new Uint8Array(0);
 
 /** Bytes alone: what the kernel and Node cost by themselves. */
@@ -60,6 +62,7 @@ function byRelay(movable: boolean) {
         {
           idleMs: 3_600_000,
           clock: systemClock,
+          timers,
           random: systemRandom,
           cooperative: false,
           moves: movable ? moves : null,

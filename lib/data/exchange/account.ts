@@ -4,12 +4,14 @@ import type { ErrorCode } from '../../core/errors.ts';
 import { fieldValue } from '../../core/fields.ts';
 import type { RequestRecord, TraceContext } from '../../telemetry/emit.ts';
 import type { Member } from '../cluster/member.ts';
-import type { ClientConnection, Incoming, Reason } from '../ports.ts';
+import type { ClientConnection, Incoming, Reason, RequestHead } from '../ports.ts';
 import type { CompiledRoute } from '../router/route.ts';
 import type { Attempt } from './attempt.ts';
 import type { Placement } from './placement.ts';
 import type { Plane } from './plane.ts';
 import type { Routed } from './prepare.ts';
+
+const USER_AGENT = 'user-agent';
 
 export class Account {
   readonly startMs: number;
@@ -26,20 +28,23 @@ export class Account {
   bytesIn = 0;
   bytesOut = 0;
   #placement: Placement | null = null;
+  #queuedMs = 0;
   status = 0;
   readonly #plane: Plane;
-  readonly #incoming: Incoming;
+  #head: RequestHead;
+  readonly #connection: ClientConnection;
   readonly #trace: TraceContext;
   readonly #startedMs: number;
   #firstByteMs = -1;
   #error: ErrorCode | '' = '';
   #detail = '';
-  #attempts: string[] | null = null;
+  #attempts: readonly string[] = [];
   #counted = false;
 
   constructor(plane: Plane, incoming: Incoming, trace: TraceContext) {
     this.#plane = plane;
-    this.#incoming = incoming;
+    this.#head = incoming.head;
+    this.#connection = incoming.connection;
     this.#trace = trace;
     this.client = incoming.connection.remoteAddress;
     this.startMs = plane.clock.wallMs();
@@ -67,6 +72,9 @@ export class Account {
   answered(status: number): void {
     this.status = status;
     this.#firstByteMs = this.elapsedMs();
+    // It holds all that was tried, and an answer may take hours.
+    this.#queuedMs = this.#placement?.waitedMs ?? 0;
+    this.#placement = null;
   }
 
   /** Something went wrong; the first word counts. `status` is what the log shows when the client never got one. */
@@ -81,10 +89,8 @@ export class Account {
   attempt(attempt: Attempt, code: ErrorCode | ''): void {
     const endMs = this.nowMs();
     const { member } = attempt;
-    this.#attempts ??= [];
-    this.#attempts.push(
-      `${member.id}:${code === '' ? attempt.status : code}:${Math.round(endMs - attempt.startMs)}`,
-    );
+    const told = `${member.id}:${code === '' ? attempt.status : code}:${Math.round(endMs - attempt.startMs)}`;
+    this.#attempts = [...this.#attempts, told];
     if (!this.#trace.sampled) return;
     this.#trace.attemptEnded({
       spanId: attempt.spanId,
@@ -102,8 +108,8 @@ export class Account {
     });
   }
 
-  /** Counts the exchange once; a tunnel when it opens, everything else when it is over. */
-  count(): void {
+  /** Once. */
+  #count(): void {
     if (this.#counted) return;
     this.#counted = true;
     const plane = this.#plane;
@@ -113,8 +119,15 @@ export class Account {
     plane.ledger.request(slot, this.status, this.elapsedMs() / 1000, this.bytesIn, this.bytesOut);
   }
 
+  /** It is a tunnel from here on and may last for hours: counted now, and no more is kept than its line will say. */
+  tunnelled(): void {
+    this.#count();
+    const userAgent = fieldValue(this.#head.fields, USER_AGENT);
+    this.#head = { ...this.#head, fields: userAgent === undefined ? [] : [USER_AGENT, userAgent] };
+  }
+
   close(): void {
-    this.count();
+    this.#count();
     const { accessLog } = this.#plane;
     if (accessLog === null && !this.#trace.sampled) return;
     const record = this.#record();
@@ -132,7 +145,7 @@ export class Account {
   }
 
   #record(): RequestRecord {
-    const { head, connection } = this.#incoming;
+    const [head, connection] = [this.#head, this.#connection];
     return {
       startMs: this.startMs,
       endMs: this.nowMs(),
@@ -146,7 +159,7 @@ export class Account {
       path: this.path === '' ? head.target : this.path,
       query: this.query,
       version: head.version,
-      userAgent: fieldValue(head.fields, 'user-agent') ?? '',
+      userAgent: fieldValue(head.fields, USER_AGENT) ?? '',
       requestId: this.requestId,
       listener: connection.listener,
       route: this.route?.name ?? '',
@@ -155,8 +168,8 @@ export class Account {
       status: this.status,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
-      attempts: this.#attempts ?? [],
-      queuedMs: this.#placement?.waitedMs ?? 0,
+      attempts: this.#attempts,
+      queuedMs: this.#placement?.waitedMs ?? this.#queuedMs,
       firstByteMs: this.#firstByteMs,
       lease: this.lease,
       error: this.#error,

@@ -177,13 +177,17 @@ export class Exchange implements RequestSink, AttemptsOwner {
     this.account.answered(head.status);
     const { member, outbound, session } = this.#attempts!;
     const { account, trace } = this;
+    // The tunnel has the account from here on, for hours perhaps: what led here is not kept for it.
+    this.#finished = true;
+    const fields = this.#answerFields(head);
+    this.#attempts = null;
     const facts = {
       ...{ member, account, outbound, trace },
       ...{ cluster: session.cluster, answer: head, key: session.key, ticket: this.#ticket },
     };
-    joinTunnel(this.#plane, this.incoming, facts, this.#answerFields(head), socket, rest, reason => {
+    joinTunnel(this.#plane, this.incoming, facts, fields, socket, rest, reason => {
       if (reason !== null) account.fail(reason);
-      this.finish();
+      account.close();
     });
   }
 

@@ -39,7 +39,7 @@ export function joinTunnel(
   rest: Uint8Array,
   over: (reason: Reason | null) => void,
 ): void {
-  const { clock, random, ledger, tunnels } = plane;
+  const { clock, random, timers, ledger, tunnels } = plane;
   const { account, cluster, member, ticket, key } = facts;
   const idleMs = plane.compiled.config.limits.tunnel_idle;
   let at = member;
@@ -53,7 +53,7 @@ export function joinTunnel(
   const relay = new Relay(
     incoming.tunnel(fields),
     { socket, rest },
-    { idleMs, clock, random, moves, cooperative: isCooperative(answer) },
+    { idleMs, clock, timers, random, moves, cooperative: isCooperative(answer) },
   );
   const tunnel =
     ticket === null
@@ -64,7 +64,7 @@ export function joinTunnel(
   ledger.tunnel(at.slot, 1);
   ledger.add('tunnels', 1);
   // The handshake was the request; from here on it is a connection.
-  account.count();
+  account.tunnelled();
   tunnels.add(tunnel, {
     client: account.client,
     route: account.route!.name,

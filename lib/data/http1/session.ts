@@ -20,12 +20,12 @@ export interface Running {
   lost(reason: Reason): void;
 }
 
-export abstract class Http1Session<Request extends Running> implements Session {
+export abstract class Http1Session<Request extends Running> implements Session, Accepted {
   readonly connection: ClientConnection;
   readonly socket: Socket;
   readonly paced = false;
-  tunnels = 0;
-  protected readonly raw: Socket;
+  readonly tunnels = 0;
+  readonly raw: Socket;
   protected readonly env: SessionEnv;
   protected readonly reading: Stall;
   protected current: Request | null = null;
@@ -40,6 +40,7 @@ export abstract class Http1Session<Request extends Running> implements Session {
   readonly #writing: Stall;
   /** When draining began; 0 before. */
   #drainingMs = 0;
+  readonly #onClose = (): void => this.closed();
 
   constructor({ connection, socket, raw }: Accepted, env: SessionEnv) {
     this.connection = connection;
@@ -51,7 +52,7 @@ export abstract class Http1Session<Request extends Running> implements Session {
     this.headSinceMs = now;
     this.reading = new Stall(now);
     this.#writing = new Stall(now);
-    socket.on('close', () => this.closed());
+    socket.on('close', this.#onClose);
   }
 
   /** Something of the next request has come. */
@@ -175,7 +176,8 @@ export abstract class Http1Session<Request extends Running> implements Session {
   protected giveAway(): void {
     this.done = true;
     this.current = null;
-    this.tunnels = 1;
+    this.socket.removeListener('close', this.#onClose);
+    this.env.tunnelled(this);
   }
 
   protected leave(detail: string): void {
@@ -188,6 +190,5 @@ export abstract class Http1Session<Request extends Running> implements Session {
     this.current?.lost({ code: 'CLIENT_GONE', detail: 'the client closed the connection' });
     this.current = null;
     this.done = true;
-    this.tunnels = 0;
   }
 }

@@ -24,9 +24,10 @@ import { lingeringClose } from './linger.ts';
 import { peek } from './peek.ts';
 import { PROXY_HEADER_MAX_BYTES, type ProxiedClient, parseProxyHeader } from './proxy-protocol.ts';
 import { refusal, refusalBytes } from './refusal.ts';
-import type { Protocol, Session, SessionEnv } from './session.ts';
+import type { Accepted, Protocol, Session, SessionEnv } from './session.ts';
 import { sweepIntervalMs } from './sweep.ts';
 import { TlsFront } from './tls-front.ts';
+import { Tunnelled } from './tunnelled.ts';
 
 /** While draining an idle connection is kept this long unless the caller says otherwise. */
 const DRAIN_IDLE_MS = 1000;
@@ -34,6 +35,8 @@ const DRAIN_IDLE_MS = 1000;
 const SHORT_KEEP_ALIVE_MS = 5000;
 /** A failing accept() is told at most this often. */
 const ACCEPT_ERROR_LOG_MS = 5000;
+
+const ignore = (): void => {};
 
 export interface ListenerOptions {
   readonly entry: ListenerEntry;
@@ -82,7 +85,8 @@ export class Listener {
     this.#options = options;
     const { limits, handler, clock, log, ledger } = options;
     this.#limits = limits;
-    this.#env = { limits, drainIdleMs: DRAIN_IDLE_MS, handler, clock, log, ledger };
+    const tunnelled = ({ socket, raw }: Accepted): void => this.#tunnelled(socket, raw);
+    this.#env = { limits, drainIdleMs: DRAIN_IDLE_MS, handler, clock, log, ledger, tunnelled };
     this.#http1 = options.http1 === 'node' ? new Http1Server(this.#env) : new NativeServer(this.#env);
     this.#http2 = new Http2Server(this.#env);
     this.#admission = new Admission(options.clients, options.index, options.seed ?? 0);
@@ -167,7 +171,7 @@ export class Listener {
 
   #accept(socket: Socket): void {
     // Errors of a socket that nobody owns yet, or any more, must not end the worker.
-    socket.on('error', () => {});
+    socket.on('error', ignore);
     // Probes on a quiet connection find a peer that vanished without a word (half-open TCP).
     socket.setKeepAlive(true, this.#limits.tcp_keep_alive);
     const { config } = this.#entry;
@@ -235,7 +239,7 @@ export class Listener {
   #front(entry: ListenerEntry, ticketKeys: Uint8Array): TlsFront | null {
     if (entry.config.tls === undefined) return null;
     return new TlsFront(entry, ticketKeys, this.#options.log, (raw, socket, tls, protocol) => {
-      socket.on('error', () => {});
+      socket.on('error', ignore);
       if (!entry.config.protocols.includes(protocol)) return raw.destroy();
       this.#serve(protocol, this.#describers.get(raw)!(tls), socket, raw);
     });
@@ -245,6 +249,10 @@ export class Listener {
     if (raw.destroyed) return;
     const session = (protocol === 'h2' ? this.#http2 : this.#http1).serve({ connection, socket, raw });
     this.#open.set(raw, session);
+  }
+
+  #tunnelled(socket: Socket, raw: Socket): void {
+    if (this.#open.has(raw)) this.#open.set(raw, new Tunnelled(socket, raw));
   }
 
   // ---- those that stay out

@@ -16,6 +16,8 @@ export interface SessionEnv {
   readonly clock: Clock;
   readonly log: Log;
   readonly ledger: Pick<WorkerLedger, 'add'>;
+  /** The connection is a tunnel from here on: its session need not be kept. */
+  tunnelled(accepted: Accepted): void;
 }
 
 /** A connection that is ready to speak HTTP. `raw` is the TCP socket under `socket`, the same without TLS. */

@@ -43,6 +43,10 @@ export class Dialer {
   /** The newest TLS session: the next handshake is shorter. */
   #session: Buffer | null = null;
   #open = 0;
+  /** One for all sockets: a WebSocket's lives for hours, with all that listens to it. */
+  readonly #closed = (): void => {
+    this.#open -= 1;
+  };
 
   constructor(endpoint: Endpoint, clock: Clock, descriptors?: Descriptors) {
     this.#endpoint = endpoint;
@@ -67,9 +71,7 @@ export class Dialer {
     const dialing = new Dialing(socket, this.#endpoint, this.#clock, done);
     if (this.#descriptors !== undefined) dialing.within(this.#descriptors);
     this.#open += 1;
-    socket.once('close', () => {
-      this.#open -= 1;
-    });
+    socket.on('close', this.#closed);
   }
 
   #connect(protocols: readonly Protocol[]): Socket {
@@ -100,12 +102,17 @@ export class Dialer {
   }
 }
 
+const ignore = (): void => {};
+
 /** One attempt: whichever comes first of ready, error and deadline decides. */
 class Dialing {
   readonly #socket: Socket;
   readonly #endpoint: Endpoint;
   readonly #done: Dialed;
   readonly #deadline: Disposable;
+  readonly #onError = (error: Error): void => this.#finish(this.#failure(error));
+  readonly #onClose = (): void =>
+    this.#finish(new LeasewayError('CONNECT_FAILED', `${this.#where} closed at once`));
   #tcpOpen = false;
   #over = false;
 
@@ -118,11 +125,8 @@ class Dialing {
       this.#tcpOpen = true;
     });
     socket.once(endpoint.tls === null ? 'connect' : 'secureConnect', () => this.#finish(null));
-    // Stays for the life of the socket: an error between two owners must not bring the process down.
-    socket.on('error', error => this.#finish(this.#failure(error)));
-    socket.once('close', () =>
-      this.#finish(new LeasewayError('CONNECT_FAILED', `${this.#where} closed at once`)),
-    );
+    socket.on('error', this.#onError);
+    socket.on('close', this.#onClose);
   }
 
   /** Gives up what got a descriptor that is kept for others; one has it at once when there is no name to look up. */
@@ -152,6 +156,10 @@ class Dialing {
     if (this.#over) return;
     this.#over = true;
     this.#deadline[Symbol.dispose]();
+    // Stays for the life of the socket: an error between two owners must not bring the process down.
+    this.#socket.on('error', ignore);
+    this.#socket.removeListener('error', this.#onError);
+    this.#socket.removeListener('close', this.#onClose);
     if (failure !== null) this.#socket.destroy();
     this.#done(failure, failure === null ? this.#socket : null);
   }

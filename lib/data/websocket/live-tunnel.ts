@@ -61,10 +61,11 @@ export interface LiveTunnel {
 /** The end of a tunnel, told once to everyone who asked. */
 export class EndNotice {
   #end: TunnelEnd | null = null;
-  #listeners: ((end: TunnelEnd) => void)[] = [];
+  /** As long as it has to be: there are as many of these as tunnels. */
+  #listeners: readonly ((end: TunnelEnd) => void)[] = [];
 
   add(listener: (end: TunnelEnd) => void): void {
-    if (this.#end === null) this.#listeners.push(listener);
+    if (this.#end === null) this.#listeners = [...this.#listeners, listener];
     else listener(this.#end);
   }
 

@@ -7,8 +7,9 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import { DRAIN_NOTICE } from '../../core/cooperation.ts';
 import type { Random } from '../../core/random.ts';
+import type { CoarseTimers } from '../../core/timers.ts';
 import { closeFrame, maskedCloseFrame, maskedPing } from './frames.ts';
-import { watchIdle } from './idle-watch.ts';
+import { type IdleOwner, IdleWatch } from './idle-watch.ts';
 import { Inflow, type InflowOwner } from './inflow.ts';
 import { Leg, type LegOwner } from './leg.ts';
 import type { OpenLeg, RelaySettings } from './legs.ts';
@@ -32,6 +33,7 @@ export interface RelayOptions {
   /** Ends a connection through which nothing passes; 0 never. */
   readonly idleMs: number;
   readonly clock: Clock;
+  readonly timers: CoarseTimers;
   readonly random: Random;
   /** The first backend answers all it has on notice, and closes then. */
   readonly cooperative: boolean;
@@ -39,7 +41,7 @@ export interface RelayOptions {
   readonly moves: RelaySettings | null;
 }
 
-export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner {
+export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner, IdleOwner {
   readonly #notice = new EndNotice();
   readonly #client: Duplex;
   readonly #clock: Clock;
@@ -48,7 +50,7 @@ export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner {
   readonly #pair: SocketPair;
   readonly #in: Inflow;
   readonly #out: Outflow;
-  readonly #idle: Disposable;
+  readonly #idle: IdleWatch;
   #state: MoveState = STEADY;
   /** In use; between two backends the one that died. */
   #leg: Leg;
@@ -68,12 +70,7 @@ export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner {
     this.#pair = new SocketPair(client.socket, backend.socket, clock, end => this.#over(end));
     this.#in = new Inflow(client.socket, backend.socket, this, moves?.holdBytes ?? 0);
     this.#out = new Outflow(client.socket, this);
-    this.#idle = watchIdle(
-      clock,
-      options.idleMs,
-      () => this.bytesIn + this.bytesOut,
-      () => this.#close('idle', GOING_AWAY),
-    );
+    this.#idle = new IdleWatch(this, options.timers, options.idleMs);
     client.socket.on('drain', () => this.#leg.socket.resume());
     this.#in.start(client.rest);
     this.#leg.use();
@@ -129,6 +126,10 @@ export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner {
 
   end(code: number): void {
     this.#close('ended', code);
+  }
+
+  idle(): void {
+    this.#close('idle', GOING_AWAY);
   }
 
   destroy(): void {

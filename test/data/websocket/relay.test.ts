@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../lib/core/clock.ts';
 import { seededRandom } from '../../../lib/core/random.ts';
+import { CoarseTimers } from '../../../lib/core/timers.ts';
 import type { TunnelEnd } from '../../../lib/data/websocket/live-tunnel.ts';
 import { Relay } from '../../../lib/data/websocket/relay.ts';
 import { rawBackend } from '../../support/backends.ts';
@@ -43,10 +44,11 @@ async function bench(test: Test, clock = systemClock, idleMs = 0, rest = NOTHING
   const front = await socketPair(test);
   const back = await socketPair(test);
   const random = seededRandom(1);
+  const timers = new CoarseTimers(clock);
   const tunnel = new Relay(
     { socket: front.near, rest },
     { socket: back.near, rest: NOTHING },
-    { idleMs, clock, random, cooperative: false, moves: null },
+    { idleMs, clock, timers, random, cooperative: false, moves: null },
   );
   const ends: TunnelEnd[] = [];
   const closed = new Promise<TunnelEnd>(resolve => {
@@ -182,6 +184,7 @@ t.test('a tunnel through which nothing passes is ended with 1001', async test =>
   clock.advance(4000);
   test.equal((await closed).kind, 'idle');
   test.same([...atClient.bytes().subarray(20)], [0x88, 2, 0x03, 0xe9]);
+  clock.advance(100);
   test.equal(clock.pending, 0);
 });
 
@@ -198,5 +201,6 @@ t.test('destroy closes both at once and is told once', async test => {
   });
   test.same(late, ends[0]);
   test.equal(ends.length, 1);
+  clock.advance(100);
   test.equal(clock.pending, 0);
 });
