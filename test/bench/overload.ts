@@ -59,4 +59,27 @@ for (const to of [1.4, 2]) {
     process.stdout.write(`${to === 1.4 ? `, settled ≤ ${GOALS.settledMs} ms` : ''}\n`);
   }
 }
+
+process.stdout.write(`\nstarted into an overload, ${seeds} seeds: goodput of the first three seconds\n`);
+const [web] = scenario.servers;
+for (const cores of [2, 20])
+  for (const to of [1.4, 2, 4]) {
+    const small = { ...scenario, servers: [{ ...web!, cores }] };
+    const auto = scenario.policies.find(policy => policyTitle(policy) === OURS)!;
+    const { goodput, limit } = stepResponse(small, auto, to, to, seeds, 0);
+    const { value, low, high } = meanInterval(goodput);
+    const figure = `${cores} cores, ${to} × capacity`;
+    const cells = `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`.padStart(22);
+    process.stdout.write(`${figure.padEnd(26)}${cells}  limit ${limit.toFixed(1)}\n`);
+    rows.push({
+      ...{
+        figure: `goodput from the start, ${figure}`,
+        value,
+        unit: 'of capacity',
+        goal: null,
+        baseline: null,
+      },
+      ...{ sense: 'higher', runs: goodput },
+    });
+  }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 1)}\n`);

@@ -27,6 +27,17 @@ t.test('at 1.4 and 2 times the capacity nearly all of it is in time, soon', asyn
   }
 });
 
+t.test('a proxy that starts into an overload takes no queue for the base', async t => {
+  const [web] = scenario.servers;
+  for (const to of [2, 4]) {
+    const small = { ...scenario, servers: [{ ...web!, cores: 2 }] };
+    const { goodput, limit } = stepResponse(small, policy('auto'), to, to, 10, 0);
+    t.comment(`seeds 1 to 10, ${to}: goodput ${mean(goodput).toFixed(3)}, limit ${limit.toFixed(1)}`);
+    t.ok(mean(goodput) >= 0.92, `goodput of the first three seconds ${mean(goodput)}`);
+    t.ok(limit < 16, `a limit of ${limit} for 2 cores`);
+  }
+});
+
 t.test('a line in order of arrival serves as many, ten times as late', async t => {
   const to = 2;
   const auto = stepResponse(scenario, policy('auto'), 0.7, to, 3);

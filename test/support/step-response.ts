@@ -27,13 +27,14 @@ export interface StepResponse {
   readonly limit: number;
 }
 
-/** Load is of the capacity. */
+/** Load is of the capacity. The step comes after so many ms: 0 for a proxy that starts into its load. */
 export function stepResponse(
   scenario: ScenarioConfig,
   policy: PolicyConfig,
   from: number,
   to: number,
   seeds: number,
+  stepMs: number = STEP_MS,
 ): StepResponse {
   const capacity = clusterRatePerMs(scenario);
   const bins = AFTER_MS / BIN_MS;
@@ -50,16 +51,16 @@ export function stepResponse(
       scenario: {
         ...scenario,
         warmup: 0,
-        measure: STEP_MS + AFTER_MS,
-        steps: [{ at: STEP_MS, factor: to / from }],
+        measure: stepMs + AFTER_MS,
+        steps: stepMs === 0 ? [] : [{ at: stepMs, factor: to / from }],
       },
       seed,
       proxies: 1,
-      ratePerMs: capacity * from,
+      ratePerMs: capacity * (stepMs === 0 ? to : from),
       limits: options.limits,
       policy: truth => buildPolicy(options.policy, options, truth),
       answered: (nowMs, latencyMs, limit) => {
-        const bin = Math.floor((nowMs - STEP_MS) / BIN_MS);
+        const bin = Math.floor((nowMs - stepMs) / BIN_MS);
         if (bin < 0 || bin >= bins || latencyMs > scenario.deadline) return;
         good += 1;
         counts[bin]! += 1;

@@ -11,6 +11,8 @@
 //  - It is measured without a pause. Who has less than half of the limit in flight has no queue of ours: that is the base.
 //    Who is at the limit for `remeasureMs` is probed: the limit is halved for a moment, again while the backend still
 //    answers as many (so there was a queue still), and what is seen then is the base. Envoy goes down to three requests.
+//  - The first base is doubted when it was met at a full limit: half as much is sent at once. Who then answers as many in half
+//    the time had a queue, and is given half again; who answers half as many had none. Before, the limit grew by a wrong base.
 //  - A base that is too low by more than the tolerance starves the backend for good, since it looks slow however little it
 //    gets. So a base is the mean of many answers, never of what ended first, and a limit that has lost half since its
 //    base was measured is probed at once.
@@ -27,8 +29,11 @@ export interface GradientOptions {
   readonly remeasureMs: number;
 }
 
-/** A fresh state begins by measuring, after a window in which short requests end before long ones. */
-const Phase = { draining: 0, measuring: 1, following: 2 } as const;
+/**
+ * A fresh state begins by measuring, after a window in which short requests end before long ones. Doubting is measuring whether the
+ * first base was that of an overload.
+ */
+const Phase = { draining: 0, measuring: 1, following: 2, drainingInDoubt: 3, doubting: 4 } as const;
 
 /** Share of the way to the new limit that a window goes. */
 const SMOOTHING = 0.5;
@@ -43,6 +48,8 @@ const MOST_WINDOW_MS = 1_000;
 const ENOUGH = 10;
 /** Of a measurement, which is kept for long: the mean of so many is wrong by a tenth. In the time, what there is will do. */
 const ENOUGH_TO_MEASURE = 100;
+/** In doubt half the latency at the same rate is told from the same latency at half the rate: a factor of four. */
+const ENOUGH_IN_DOUBT = 30;
 /** And lasts so many latencies, which is as many times what is in flight. */
 const LATENCIES_TO_MEASURE = 3;
 const LONG_TO_MEASURE_MS = 1_000;
@@ -75,11 +82,10 @@ export class GradientLimiter implements Limiter {
   step(state: LimitState, window: LimitWindow): boolean {
     const { elapsedMs, good, pushedBack } = window;
     if (elapsedMs < state.windowMs) return false;
-    const measured = state.phase === Phase.measuring && elapsedMs < LONG_TO_MEASURE_MS;
-    if (good + pushedBack < (measured ? ENOUGH_TO_MEASURE : ENOUGH)) return this.#stale(state, elapsedMs);
+    if (good + pushedBack < enoughOf(state, elapsedMs)) return this.#stale(state, elapsedMs);
     if (pushedBack > (good + pushedBack) * PUSHED_BACK_SHARE) this.#backOff(state);
     else if (good > 0) this.#learn(state, window);
-    const latencies = state.phase === Phase.measuring ? LATENCIES_TO_MEASURE : 1;
+    const latencies = isMeasuring(state) ? LATENCIES_TO_MEASURE : 1;
     state.windowMs = Math.min(MOST_WINDOW_MS, Math.max(LEAST_WINDOW_MS, state.sampleMs * latencies));
     return true;
   }
@@ -101,7 +107,9 @@ export class GradientLimiter implements Limiter {
     if (state.phase === Phase.following) this.#follow(state, window);
     // What ended in the first window began before the cut.
     else if (state.phase === Phase.draining) state.phase = Phase.measuring;
-    else this.#measured(state, window.good / window.elapsedMs);
+    else if (state.phase === Phase.drainingInDoubt) state.phase = Phase.doubting;
+    else if (state.phase === Phase.doubting) this.#doubt(state, window);
+    else this.#measured(state, window);
   }
 
   #follow(state: LimitState, { elapsedMs, good, latencySumMs }: LimitWindow): void {
@@ -132,7 +140,8 @@ export class GradientLimiter implements Limiter {
     this.#set(state, state.limit + SMOOTHING * (limit - state.limit));
   }
 
-  #measured(state: LimitState, rate: number): void {
+  #measured(state: LimitState, { elapsedMs, good, latencySumMs }: LimitWindow): void {
+    const rate = good / elapsedMs;
     const first = state.baseMs === 0;
     if (!first && rate >= state.heldRate * UNDIMINISHED && state.limit > this.#options.min) {
       // This little was enough to keep the backend busy: what was held was far too much.
@@ -141,16 +150,36 @@ export class GradientLimiter implements Limiter {
     }
     state.baseMs = state.sampleMs;
     state.slowMs = state.sampleMs;
-    if (first) state.heldLimit = state.limit;
-    this.#resume(state);
-    if (first) state.limitedMs = Math.max(0, this.#options.remeasureMs - SOON_MS);
+    if (!first) return this.#resume(state);
+    state.heldLimit = state.limit;
+    // At a full limit it may be that of an overload, and what grows by it a queue.
+    if (latencySumMs / elapsedMs > state.limit * LIMITED)
+      this.#cut(state, state.limit, rate, Phase.drainingInDoubt);
+    else this.#resumeSoon(state);
   }
 
-  #cut(state: LimitState, heldLimit: number, heldRate: number): void {
+  #doubt(state: LimitState, { elapsedMs, good }: LimitWindow): void {
+    const rate = good / elapsedMs;
+    const queued = rate / state.heldRate > state.sampleMs / state.baseMs;
+    state.baseMs = state.sampleMs;
+    state.slowMs = state.sampleMs;
+    const enough = state.limit * this.#options.tolerance;
+    const held = queued ? Math.min(state.heldLimit, enough + Math.sqrt(enough)) : state.heldLimit;
+    if (queued && state.limit > this.#options.min) return this.#cut(state, held, rate, Phase.drainingInDoubt);
+    this.#resumeSoon(state);
+  }
+
+  #cut(state: LimitState, heldLimit: number, heldRate: number, phase: number = Phase.draining): void {
     state.heldLimit = heldLimit;
     state.heldRate = heldRate;
-    state.phase = Phase.draining;
+    state.phase = phase;
     this.#set(state, state.limit * PROBE_CUT);
+  }
+
+  /** With a base that is soon measured again. */
+  #resumeSoon(state: LimitState): void {
+    this.#resume(state);
+    state.limitedMs = Math.max(0, this.#options.remeasureMs - SOON_MS);
   }
 
   #resume(state: LimitState): void {
@@ -162,4 +191,11 @@ export class GradientLimiter implements Limiter {
   #set(state: LimitState, limit: number): void {
     state.limit = Math.min(this.#options.max, Math.max(this.#options.min, limit));
   }
+}
+
+const isMeasuring = ({ phase }: LimitState): boolean => phase === Phase.measuring || phase === Phase.doubting;
+
+function enoughOf(state: LimitState, elapsedMs: number): number {
+  if (!isMeasuring(state) || elapsedMs >= LONG_TO_MEASURE_MS) return ENOUGH;
+  return state.phase === Phase.doubting ? ENOUGH_IN_DOUBT : ENOUGH_TO_MEASURE;
 }
