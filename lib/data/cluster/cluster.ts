@@ -16,6 +16,7 @@ import { type LineOptions, WaitingLine } from '../../plan/overload/line.ts';
 import { BackendState, type DecisionReader, type WorkerLedger } from '../../scoreboard/ports.ts';
 import type { Descriptors } from '../descriptors.ts';
 import { Gate } from './gate.ts';
+import { Handshakes } from './handshakes.ts';
 import { Learning } from './learning.ts';
 import { limiterFor } from './limiter.ts';
 import { Member } from './member.ts';
@@ -40,6 +41,8 @@ export class Cluster {
   readonly name: string;
   readonly line: WaitingLine;
   readonly retries: RetryBudget;
+  /** Of WebSockets that come from another backend. */
+  readonly handshakes: Handshakes;
   readonly #tools: ClusterTools;
   #config: ClusterConfig;
   #carrier: LeaseCarrier | null = null;
@@ -65,6 +68,7 @@ export class Cluster {
     this.#config = entry.config;
     this.line = new WaitingLine(lineOptions(entry.config, tools.workers));
     this.retries = new RetryBudget(tools.clock);
+    this.handshakes = new Handshakes(tools.clock);
     this.#gate = new Gate(tools.decisions);
     this.update(entry);
   }

@@ -55,23 +55,30 @@ export class ClusterLegs implements LegSource {
   }
 
   dial(to: string | null, done: (leg: OpenLeg | string) => void): Disposable {
-    const member = this.#choose(to);
-    if (typeof member === 'string') {
-      let off = false;
-      queueMicrotask(() => {
-        if (!off) done(member);
-      });
-      return {
-        [Symbol.dispose]() {
-          off = true;
-        },
-      };
-    }
+    const { handshakes } = this.#facts.cluster;
+    let underWay: Disposable | null = null;
+    const begin = (): boolean => {
+      const member = this.#choose(to);
+      if (member === null) return false;
+      underWay = typeof member === 'string' ? refuse(member, done) : this.#ask(member, done);
+      return true;
+    };
+    if (!begin()) underWay = handshakes.wait(begin);
+    return { [Symbol.dispose]: () => underWay![Symbol.dispose]() };
+  }
+
+  #ask(member: Member, done: (leg: OpenLeg | string) => void): Disposable {
+    const { handshakes } = this.#facts.cluster;
     this.#tried.push(member.slot);
-    const dialled = new Dialled(this.#protocol, leg => {
-      if (typeof leg !== 'string') this.#next = member;
-      done(leg);
-    });
+    handshakes.begin(member.slot);
+    const dialled = new Dialled(
+      this.#protocol,
+      leg => {
+        if (typeof leg !== 'string') this.#next = member;
+        done(leg);
+      },
+      () => handshakes.end(member.slot),
+    );
     const { ledger, clock } = this.#plane;
     this.#number += 1;
     const attempt = new Attempt(dialled, ledger, member, this.#number, clock.wallMs(), clock);
@@ -89,19 +96,28 @@ export class ClusterLegs implements LegSource {
     this.#next = null;
   }
 
-  /** A member whose place is taken, or why there is none. */
-  #choose(to: string | null): Member | string {
+  /** A member whose place is taken, or why there is none; null when there may be one in a moment. */
+  #choose(to: string | null): Member | string | null {
     const { cluster, key } = this.#facts;
+    const { handshakes } = cluster;
+    // No request may have come since the board last changed.
+    this.#plane.decisions.refresh();
     if (to !== null) {
       const member = cluster.member(to);
       if (member === undefined) return `cluster ${cluster.name} has no backend ${to}`;
       if (member.slot === this.#member.slot) return `it is at ${to} already`;
       if (cluster.stateOf(member) !== BackendState.up) return `backend ${to} takes nothing new`;
+      if (!handshakes.hasRoom(member.slot)) return null;
       return this.#take(member) ? member : `backend ${to} has no place`;
     }
     const full: number[] = [];
-    const accepts = (slot: number): boolean =>
-      slot !== this.#member.slot && !this.#tried.includes(slot) && !full.includes(slot);
+    let crowded = false;
+    const accepts = (slot: number): boolean => {
+      if (slot === this.#member.slot || this.#tried.includes(slot) || full.includes(slot)) return false;
+      if (handshakes.hasRoom(slot)) return true;
+      crowded = true;
+      return false;
+    };
     for (let round = 0; round < PICK_ROUNDS; round++) {
       const member = cluster.pick({ key, accepts });
       if (member === null) break;
@@ -114,6 +130,7 @@ export class ClusterLegs implements LegSource {
       found = member;
       return true;
     });
+    if (found === null && (crowded || full.length > 0)) return null;
     return found ?? `cluster ${cluster.name} has no other backend that takes it`;
   }
 
@@ -149,16 +166,32 @@ export class ClusterLegs implements LegSource {
   }
 }
 
+/** Not before `dial` has returned. */
+function refuse(why: string, done: (why: string) => void): Disposable {
+  let off = false;
+  queueMicrotask(() => {
+    if (!off) done(why);
+  });
+  return {
+    [Symbol.dispose]() {
+      off = true;
+    },
+  };
+}
+
 /** One dial: hears the attempt, and says once what came of it. */
 class Dialled implements AttemptOwner, Disposable {
   readonly #protocol: string;
   readonly #done: (leg: OpenLeg | string) => void;
+  /** Before `done`, or when it is called off. */
+  readonly #ended: () => void;
   #attempt: Attempt | null = null;
   #over = false;
 
-  constructor(protocol: string, done: (leg: OpenLeg | string) => void) {
+  constructor(protocol: string, done: (leg: OpenLeg | string) => void, ended: () => void) {
     this.#protocol = protocol;
     this.#done = done;
+    this.#ended = ended;
   }
 
   begin(attempt: Attempt, head: Parameters<Attempt['dispatch']>[0]): void {
@@ -170,6 +203,7 @@ class Dialled implements AttemptOwner, Disposable {
   [Symbol.dispose](): void {
     if (this.#over) return;
     this.#over = true;
+    this.#ended();
     this.#attempt!.abort({ code: 'HEAD_TIMEOUT', detail: 'the move was called off' }, Outcome.cancelled);
   }
 
@@ -210,6 +244,7 @@ class Dialled implements AttemptOwner, Disposable {
   #say(leg: OpenLeg | string): void {
     if (this.#over) return;
     this.#over = true;
+    this.#ended();
     this.#done(leg);
   }
 
