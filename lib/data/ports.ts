@@ -9,7 +9,8 @@
 //  3. `write` returning false asks the caller to wait for `writable`/`drained`; what is written meanwhile is still taken.
 //  4. `abort` is idempotent, silences the sink and frees the connection or stream at once.
 //  5. An answer cut short is never delivered as complete: it ends with `fail`, and the client side is aborted.
-//  6. Adapters never retry and never follow; they pass 1xx but 100 and 101 on by `informational`.
+//  6. Bytes are lent for the time of a call, both ways: who keeps some keeps a copy (`owned` in lent.ts).
+//  7. Adapters never retry and never follow; they pass 1xx but 100 and 101 on by `informational`.
 
 import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '../core/errors.ts';

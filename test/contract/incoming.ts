@@ -3,6 +3,7 @@
 import type { Test } from 'tap';
 import type { Fields } from '../../lib/core/fields.ts';
 import { fieldValue } from '../../lib/core/fields.ts';
+import { lentBytes, writeLent } from '../support/lent.ts';
 import { type Harness, type HarnessOptions, startListener } from '../support/listener-harness.ts';
 
 export interface ClientAnswer {
@@ -311,6 +312,26 @@ export function incomingContract(t: Test, setting: Setting): void {
     const answer = await call.answer;
     t.ok(answer.complete);
     t.equal(answer.body.length, total * MEGABYTE.length);
+  });
+
+  test('bytes of an answer are lent: what is written over behind the call arrives as it was', async t => {
+    const { harness, client } = await start(t);
+    const sizes = [3, 20_000, 60_000, 1, ...Array.from({ length: 40 }, (_, i) => 60_000 - i)];
+    harness.serve = ({ incoming, sink }) => {
+      sink.onEnd = () => {
+        incoming.answer({ status: 200, fields: [] }, false);
+        writeLent(sizes, chunk => incoming.write(chunk));
+        incoming.end();
+      };
+    };
+    const call = client.call({ path: '/' });
+    call.end();
+    call.stopReading();
+    await (await harness.next()).sink.until('end');
+    call.startReading();
+    const { body, complete } = await call.answer;
+    t.ok(complete);
+    t.ok(body.equals(lentBytes(sizes)), `${body.length} bytes`);
   });
 
   test('pause stops the body of a request, resume brings the rest', async t => {

@@ -2,8 +2,11 @@
 
 import { fieldValue, fieldValues } from '../../lib/core/fields.ts';
 import type { Wire } from '../support/backends.ts';
+import { lentBytes, writeLent } from '../support/lent.ts';
 import { ask, fetchFrom } from '../support/upstreams.ts';
 import { MIB, scenarios, whole } from './upstream-scenarios.ts';
+
+const LENT_SIZES = [3, 20_000, 60_000, 1, ...Array.from({ length: 40 }, (_, i) => 60_000 - i)];
 
 export function exchangeContract(name: string, wire: Wire): void {
   const scenario = scenarios(name, wire);
@@ -47,6 +50,28 @@ export function exchangeContract(name: string, wire: Wire): void {
       test.same(fieldValues(sink.answer!.fields, 'set-cookie'), ['a=1', 'b=2']);
       for (const gone of ['connection', 'keep-alive', 'transfer-encoding'])
         test.equal(fieldValue(sink.answer!.fields, gone), undefined, gone);
+    },
+  );
+
+  scenario(
+    'is lent the bytes of a request: what is written over behind the call arrives as it was',
+    (request, response) => {
+      const chunks: Buffer[] = [];
+      // Late, so that not all of it can be sent at once.
+      request.pause();
+      setTimeout(() => request.resume(), 20);
+      request.on('data', chunk => chunks.push(chunk));
+      request.on('end', () => response.end(String(Buffer.concat(chunks).equals(lentBytes(LENT_SIZES)))));
+    },
+    async (test, upstream) => {
+      const { sink, outgoing } = ask(upstream, { method: 'POST', bodyLength: -1 });
+      writeLent(LENT_SIZES.slice(0, 3), chunk => outgoing.write(chunk));
+      await sink.until(() => upstream.connections > 0);
+      writeLent(LENT_SIZES, chunk => outgoing.write(chunk), 3);
+      outgoing.end();
+      await sink.over();
+      whole(test, sink, 200);
+      test.equal(sink.body, 'true');
     },
   );
 

@@ -55,7 +55,7 @@ export class RecordingSink implements AnswerSink {
   data(chunk: Uint8Array): void {
     this.#hear('data', () => {
       this.bytes += chunk.length;
-      if (this.keepChunks) this.chunks.push(chunk);
+      if (this.keepChunks) this.chunks.push(Buffer.from(chunk));
     });
   }
 

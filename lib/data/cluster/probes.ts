@@ -12,6 +12,7 @@ import { parseReport, REPORT_FIELD, REPORT_FORMAT_FIELD } from '../../core/orca/
 import { LoadReading } from '../../core/orca/reading.ts';
 import type { LoadReport } from '../../plan/balance/learner.ts';
 import type { DecisionReader } from '../../scoreboard/ports.ts';
+import { owned } from '../lent.ts';
 import type { AnswerHead, AnswerSink, Outgoing } from '../ports.ts';
 import type { Learning } from './learning.ts';
 import type { Member } from './member.ts';
@@ -156,7 +157,7 @@ class Probe implements AnswerSink {
   data(chunk: Uint8Array): void {
     this.#bytes += chunk.length;
     if (this.#bytes > MOST_BYTES) this.#finish(`more than ${MOST_BYTES} bytes`, true);
-    else this.#chunks.push(chunk);
+    else this.#chunks.push(owned(chunk));
   }
 
   end(): void {

@@ -254,6 +254,7 @@ export class Exchange implements RequestSink, AttemptsOwner {
     if (this.#finished) return;
     this.#finished = true;
     this.#attempts?.leaveLine();
+    this.#attempts?.settled();
     this.phases.end();
     this.account.close();
   }

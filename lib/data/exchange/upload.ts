@@ -2,6 +2,7 @@
 
 import type { Fields } from '../../core/fields.ts';
 import { forwardTrailers } from '../hygiene/trailers.ts';
+import { owned } from '../lent.ts';
 import type { Incoming } from '../ports.ts';
 import type { Attempt } from './attempt.ts';
 import { Replay } from './replay.ts';
@@ -52,7 +53,7 @@ export class Upload {
   /** A piece came; without a try under way it waits, bounded by the pause. */
   push(chunk: Uint8Array, attempt: Attempt | null): void {
     if (attempt === null) {
-      this.#unsent.push(chunk);
+      this.#unsent.push(owned(chunk));
       return this.#hold();
     }
     this.#replay.keep(chunk);

@@ -4,8 +4,12 @@
 // work in between, each finds its reader asleep again; back to back the first alone does.
 
 import type { Socket } from 'node:net';
+import { isLent, owned } from '../lent.ts';
 import { COALESCE_BYTES, joined } from './codec/write.ts';
 
+const NOTHING: Buffer = Buffer.alloc(0);
+/** Other heads are longer. */
+const SCRATCH_SLACK_BYTES = 1024;
 /** More would only make the first wait. */
 const MAX_HELD = 64;
 
@@ -26,12 +30,28 @@ function letGo(): void {
 
 /** A piece of a body with the lines around it, in one write of the kernel; false when the socket has enough for now. */
 export function writeFramed(socket: Socket, before: string, piece: Uint8Array, behind: string): boolean {
+  if (piece.length <= COALESCE_BYTES)
+    return socket.write(before === '' ? owned(piece) : joined(before, piece, behind));
+  if (isLent(piece)) return writeLent(socket, before, piece, behind);
   if (before === '') return socket.write(piece);
-  if (piece.length <= COALESCE_BYTES) return socket.write(joined(before, piece, behind));
   socket.cork();
   socket.write(before, 'latin1');
   let room = socket.write(piece);
   if (behind !== '') room = socket.write(behind, 'latin1');
   socket.uncork();
+  return room;
+}
+
+/** What is large and lent is written from here, where it may stay until the kernel has taken it: mostly that is at once. */
+let scratch = NOTHING;
+
+function writeLent(socket: Socket, before: string, piece: Uint8Array, behind: string): boolean {
+  const bytes = before.length + piece.length + behind.length;
+  if (scratch.length < bytes) scratch = Buffer.allocUnsafeSlow(bytes + SCRATCH_SLACK_BYTES);
+  scratch.write(before, 0, 'latin1');
+  scratch.set(piece, before.length);
+  scratch.write(behind, before.length + piece.length, 'latin1');
+  const room = socket.write(scratch.subarray(0, bytes));
+  if (socket.writableLength > 0) scratch = NOTHING;
   return room;
 }

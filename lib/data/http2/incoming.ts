@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { RequestLimits } from '../../config/proxy.ts';
 import { messageOf } from '../../core/errors.ts';
 import { type Fields, fieldValue } from '../../core/fields.ts';
+import { owned } from '../lent.ts';
 import { type Refusal, refusalText } from '../listener/refusal.ts';
 import { Stall } from '../listener/stall.ts';
 import type { AnswerHead, ClientConnection, Incoming, Reason, RequestHead, RequestSink } from '../ports.ts';
@@ -164,7 +165,7 @@ export class Http2Incoming implements Incoming {
     }
     this.#pending += bytes;
     const room = this.#owner.hold(bytes);
-    this.#stream.write(chunk, () => this.#onWritten(bytes));
+    this.#stream.write(owned(chunk), () => this.#onWritten(bytes));
     this.#waiting = !room || this.#pending >= STREAM_BUFFER_BYTES;
     return !this.#waiting;
   }

@@ -1,9 +1,11 @@
 // One connection to a backend over HTTP/1.1: a request at a time, its answer read by our codec.
 
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Fields } from '../../core/fields.ts';
 import { AnswerReader } from '../http1/codec/answer-reader.ts';
+import { owned, readShared } from '../lent.ts';
 import { siftAnswerFields } from './answer-fields.ts';
 import type { Http1Request } from './http1-request.ts';
 
@@ -54,6 +56,7 @@ export class Http1Line {
     this.socket = socket;
     this.#owner = owner;
     socket.on('data', this.#onData);
+    if (!(socket instanceof TLSSocket)) readShared(socket, bytes => this.#read(bytes));
     socket.on('end', this.#onEnd);
     socket.on('drain', this.#onDrain);
     socket.on('close', this.#onClose);
@@ -102,6 +105,18 @@ export class Http1Line {
 
   destroy(): void {
     this.socket.destroy();
+  }
+
+  /** `bytes` are lent. */
+  #read(bytes: Buffer): boolean {
+    if (this.#left) return false;
+    if (this.#request === null) this.destroy();
+    else {
+      this.#reader.feed(bytes);
+      this.#pump();
+      this.#reader.keep();
+    }
+    return true;
   }
 
   #data(chunk: Buffer): void {
@@ -194,7 +209,7 @@ export class Http1Line {
   }
 
   #switch(request: Http1Request, fields: Fields): void {
-    const rest = this.#reader.rest();
+    const rest = owned(this.#reader.rest());
     this.#leave();
     const { socket } = this;
     socket.pause();

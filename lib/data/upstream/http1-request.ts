@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 import type { Fields } from '../../core/fields.ts';
 import { hold, writeFramed } from '../http1/batch.ts';
 import { COALESCE_BYTES, chunkSize, lastChunk, requestHead } from '../http1/codec/write.ts';
+import { owned } from '../lent.ts';
 import type { AnswerSink, Outgoing, Reason, UpstreamHead } from '../ports.ts';
 import type { Http1Line } from './http1-line.ts';
 import { withKey, withoutAccept } from './websocket-key.ts';
@@ -99,7 +100,7 @@ export class Http1Request implements Outgoing {
     if (this.#over || this.upgrade || chunk.length === 0) return true;
     if (this.#line !== null) return this.#send(chunk);
     this.#early ??= [];
-    this.#early.push(chunk);
+    this.#early.push(owned(chunk));
     return false;
   }
 

@@ -3,6 +3,7 @@
 import { type ClientHttp2Stream, constants, type OutgoingHttpHeaders } from 'node:http2';
 import { type ErrorCode, messageOf } from '../../core/errors.ts';
 import { type Fields, type MutableFields, NO_FIELDS, nameIs } from '../../core/fields.ts';
+import { owned } from '../lent.ts';
 import type { AnswerSink, Outgoing, Reason, UpstreamHead } from '../ports.ts';
 import { siftAnswerFields } from './answer-fields.ts';
 import { lackOf, promisedBytes, resetFailure } from './http2-finish.ts';
@@ -53,7 +54,7 @@ export class Http2Exchange implements Outgoing {
 
   write(chunk: Uint8Array): boolean {
     if (this.#over || this.#stream === null) return true;
-    const more = this.#stream.write(chunk);
+    const more = this.#stream.write(owned(chunk));
     if (!more) this.#waiting = true;
     return more;
   }

@@ -1,6 +1,7 @@
 // A request whose connection is still being made: keeps what is written until it can be handed over, or fails whole.
 
 import type { Fields } from '../../core/fields.ts';
+import { owned } from '../lent.ts';
 import type { AnswerSink, Outgoing, Reason, UpstreamHead } from '../ports.ts';
 
 export class PendingOutgoing implements Outgoing {
@@ -46,7 +47,7 @@ export class PendingOutgoing implements Outgoing {
 
   write(chunk: Uint8Array): boolean {
     if (this.#bound !== null) return this.#bound.write(chunk);
-    if (!this.#over) this.#written.push(chunk);
+    if (!this.#over) this.#written.push(owned(chunk));
     return false;
   }
 

@@ -1,6 +1,7 @@
 // The request body as undici wants it: a stream that is pushed into and says when it wants more.
 
 import { Readable } from 'node:stream';
+import { owned } from '../lent.ts';
 
 const HIGH_WATER_BYTES = 64 * 1024;
 
@@ -15,7 +16,7 @@ export class RequestBody extends Readable {
   }
 
   feed(chunk: Uint8Array): boolean {
-    const more = this.push(chunk);
+    const more = this.push(owned(chunk));
     if (!more) this.#asked = true;
     return more;
   }

@@ -25,6 +25,13 @@ export class Fed {
     return rest;
   }
 
+  /** What was fed is about to be overwritten: what is left of it is copied. */
+  keep(): void {
+    if (this.unread === 0) return;
+    this.bytes = Buffer.from(this.bytes.subarray(this.at));
+    this.at = 0;
+  }
+
   protected drop(): void {
     this.bytes = NOTHING;
     this.at = 0;

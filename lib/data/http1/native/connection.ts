@@ -3,6 +3,7 @@
 // A request begins when the one before it is answered (RFC 9112, section 9.3.2); what is pipelined waits as bytes, and
 // beyond a bound in the kernel.
 
+import { owned, readShared } from '../../lent.ts';
 import { type Refusal, refusal } from '../../listener/refusal.ts';
 import type { Accepted, SessionEnv } from '../../listener/session.ts';
 import { RequestReader } from '../codec/request-reader.ts';
@@ -30,6 +31,7 @@ export class NativeConnection extends Http1Session<NativeIncoming> implements Na
     this.#reader = new RequestReader(accepted.connection.tls === null ? 'http' : 'https', env);
     const { socket } = this;
     socket.on('data', this.#onData);
+    if (socket === accepted.raw) readShared(socket, bytes => this.#read(bytes));
     socket.on('end', this.#onEnd);
     socket.on('drain', this.#onDrain);
     socket.resume();
@@ -66,7 +68,7 @@ export class NativeConnection extends Http1Session<NativeIncoming> implements Na
     socket.removeListener('end', this.#onEnd);
     socket.removeListener('drain', this.#onDrain);
     socket.pause();
-    return this.#reader.rest();
+    return owned(this.#reader.rest());
   }
 
   /** After `resumeReading`, on a stack of its own. */
@@ -81,6 +83,15 @@ export class NativeConnection extends Http1Session<NativeIncoming> implements Na
   }
 
   // ---- what the socket tells
+
+  /** `bytes` are lent. */
+  #read(bytes: Buffer): boolean {
+    if (this.done) return false;
+    this.#reader.feed(bytes);
+    this.#pump();
+    this.#reader.keep();
+    return true;
+  }
 
   #data(chunk: Buffer): void {
     if (this.done) return;

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../../../core/errors.ts';
 import { type Fields, fieldValue, nameIs } from '../../../core/fields.ts';
+import { owned } from '../../lent.ts';
 import type {
   AnswerHead,
   ClientConnection,
@@ -187,7 +188,7 @@ export class Http1Incoming implements Incoming {
         return true;
       }
     }
-    return this.#response.write(chunk);
+    return this.#response.write(owned(chunk));
   }
 
   end(trailers?: Fields): void {
