@@ -2,12 +2,10 @@
 
 import { Cluster } from '../../lib/config/cluster.ts';
 import type { Announced } from '../../lib/control/forecast/announcements.ts';
-import {
-  ClusterForecast,
-  type Outlook,
-  type Remembered,
-} from '../../lib/control/forecast/cluster-forecast.ts';
+import { ClusterForecast, type Outlook } from '../../lib/control/forecast/cluster-forecast.ts';
+import type { Remembered } from '../../lib/control/forecast/memory.ts';
 import type { BackendForecastReport } from '../../lib/control/forecast/ports.ts';
+import { Room } from '../../lib/control/forecast/room.ts';
 import { seededRandom } from '../../lib/core/random.ts';
 import type { Counts } from '../../lib/plan/load/observed.ts';
 import { type BackendSignals, NO_SIGNALS } from '../../lib/plan/load/signals.ts';
@@ -46,6 +44,7 @@ const noCounts = (): Held['counts'] => ({
 export class ForecastWorld {
   readonly backends: Held[];
   readonly forecast: ClusterForecast;
+  readonly room = new Room(64, () => {});
   nowMs = 10_000;
   wallMs = Date.parse('2026-11-20T12:00:00Z');
   /** Requests in flight over the whole cluster, on average. */
@@ -80,6 +79,7 @@ export class ForecastWorld {
       maxBackends: 64,
       proxy: 'here',
       signals: { of: (_, id) => this.at(id).signals },
+      room: this.room,
       remembered: remembered ?? { recall: () => undefined },
     });
   }

@@ -13,7 +13,9 @@ import { ClusterGate } from './cluster-gate.ts';
 import { ClusterPool } from './cluster-pool.ts';
 import { EventPlan } from './event-plan.ts';
 import { GATE_STATES } from './gate-text.ts';
+import { LATER, type Remembered } from './memory.ts';
 import type { BackendForecastReport, ClusterForecastReport, EventReport } from './ports.ts';
+import type { Room } from './room.ts';
 
 /** A backend as its cluster's tick shows it. */
 export interface Subject {
@@ -42,11 +44,6 @@ export type Foreseen = Pick<
   'load' | 'predicted' | 'gate' | 'gateReason' | 'outside' | 'doubt'
 >;
 
-export interface Remembered {
-  /** What an earlier life knew of it; undefined when nothing. */
-  recall(cluster: string, id: string): unknown;
-}
-
 const NOTHING: Outlook = Object.freeze({ milliPredicted: -1, gate: 0, outside: 0 });
 /** Published in steps of this, so that noise does not make workers look again four times a second. */
 const MILLI_STEP = 10;
@@ -64,6 +61,7 @@ export class ClusterForecast {
   readonly #maxBackends: number;
   readonly #signals: SignalView | null;
   readonly #remembered: Remembered;
+  readonly #room: Room;
   readonly #plan: EventPlan;
   readonly #known = new Map<string, Known>();
   #config: ClusterConfig;
@@ -78,6 +76,8 @@ export class ClusterForecast {
       readonly maxBackends: number;
       readonly signals: SignalView | null;
       readonly remembered: Remembered;
+      /** For models; shared by all clusters. */
+      readonly room: Room;
       /** Tells proxies apart, the same each time this one starts. */
       readonly proxy: string;
     },
@@ -86,6 +86,7 @@ export class ClusterForecast {
     this.#maxBackends = hands.maxBackends;
     this.#signals = hands.signals;
     this.#remembered = hands.remembered;
+    this.#room = hands.room;
     this.#plan = new EventPlan(cluster);
     this.#config = config;
     this.#settings = settingsOf(config);
@@ -102,10 +103,16 @@ export class ClusterForecast {
     if (JSON.stringify(before.balance.pool) !== JSON.stringify(config.balance.pool))
       this.#pool.configure(config.balance.pool);
     const settings = settingsOf(config);
-    if (JSON.stringify(settings) !== JSON.stringify(this.#settings)) this.#known.clear();
+    if (JSON.stringify(settings) !== JSON.stringify(this.#settings)) this.forgetAll();
     else if (JSON.stringify(before.balance.gate) === JSON.stringify(config.balance.gate)) return;
     this.#settings = settings;
     this.#gate = new ClusterGate(this.#maxBackends, gateOf(config, settings));
+  }
+
+  /** What models learned since they were saved is lost. */
+  forgetAll(): void {
+    this.#room.give(this.#known.size);
+    this.#known.clear();
   }
 
   announce(events: readonly Announced[]): void {
@@ -121,13 +128,14 @@ export class ClusterForecast {
   ): ReadonlyMap<number, Outlook> {
     const outlooks = new Map<number, Outlook>();
     if (this.#isOff) {
-      this.#known.clear();
+      this.forgetAll();
       return outlooks;
     }
     this.#plan.tick(wallMs, nowMs);
     this.#forgetMissing(subjects);
     for (const subject of subjects) this.#observe(subject, nowMs, wallMs);
-    const working = subjects.filter(subject => subject.working);
+    // Of whom there is no model, yet or for want of room, nothing is foreseen.
+    const working = subjects.filter(({ id, working }) => working && this.#known.has(id));
     const judged = working.map(({ id, slot, silentMs }) => ({
       ...{ id, slot, silentMs, forecast: this.#known.get(id)!.forecast },
       memory: this.#signals?.of(this.#cluster, id).memory ?? null,
@@ -246,6 +254,7 @@ export class ClusterForecast {
     for (const [id, { slot, slotGeneration }] of this.#known) {
       if (here.get(id)?.slotGeneration === slotGeneration) continue;
       this.#known.delete(id);
+      this.#room.give();
       this.#plan.forget(id);
       this.#gate.forget(id, slot);
     }
@@ -253,6 +262,7 @@ export class ClusterForecast {
 
   #observe(subject: Subject, nowMs: number, wallMs: number): void {
     const known = this.#known.get(subject.id) ?? this.#meet(subject);
+    if (known === null) return;
     if (!subject.working) {
       known.forecast.rest();
       this.#gate.rest(subject.id, subject.slot);
@@ -266,9 +276,11 @@ export class ClusterForecast {
     });
   }
 
-  #meet({ id, slot, slotGeneration }: Subject): Known {
-    const forecast = new BackendForecast(this.#settings, this.#plan.calendarOf(id));
+  /** Null when there is no room, or what it remembers comes at a later tick. */
+  #meet({ id, slot, slotGeneration }: Subject): Known | null {
     const remembered = this.#remembered.recall(this.#cluster, id);
+    if (remembered === LATER || !this.#room.take()) return null;
+    const forecast = new BackendForecast(this.#settings, this.#plan.calendarOf(id));
     if (remembered !== undefined) forecast.restore(remembered);
     const known = { forecast, slot, slotGeneration };
     this.#known.set(id, known);

@@ -14,7 +14,11 @@ import { ClusterForecast } from './cluster-forecast.ts';
 import { ForecastMemory, type Learned } from './memory.ts';
 import { Outlooks } from './outlooks.ts';
 import type { Announcement, ClusterForecastReport, EventReport, ForecastDesk } from './ports.ts';
+import { Room } from './room.ts';
 import type { TrainingReport } from './trainings.ts';
+
+/** Backends with models, over all clusters. */
+const MOST_MODELLED = 2_048;
 
 export interface ForecastHands {
   readonly stateDir: string;
@@ -31,6 +35,7 @@ export class Forecasts implements ForecastDesk, AsyncDisposable {
   readonly #announcements: Announcements;
   readonly #memory: ForecastMemory;
   readonly #outlooks: Outlooks;
+  readonly #room: Room;
   readonly #clusters = new Map<string, ClusterForecast>();
 
   constructor(hands: ForecastHands) {
@@ -38,6 +43,9 @@ export class Forecasts implements ForecastDesk, AsyncDisposable {
     const { stateDir, clock, random, log } = hands;
     this.#announcements = new Announcements(join(stateDir, 'events.json'), log);
     this.#memory = new ForecastMemory(join(stateDir, 'forecasts.jsonl'), clock, log);
+    this.#room = new Room(MOST_MODELLED, () =>
+      log.warn(`more than ${MOST_MODELLED} backends: nothing is foreseen of those that came last`),
+    );
     this.#outlooks = new Outlooks({ clock, random, log, remembered: this.#memory });
   }
 
@@ -51,6 +59,7 @@ export class Forecasts implements ForecastDesk, AsyncDisposable {
       maxBackends,
       signals,
       remembered: this.#memory,
+      room: this.#room,
       proxy: `${hostname()}:${this.#hands.stateDir}`,
     });
     forecast.announce(this.#announcements.of(cluster));
@@ -59,6 +68,7 @@ export class Forecasts implements ForecastDesk, AsyncDisposable {
   }
 
   close(cluster: string): void {
+    this.#clusters.get(cluster)?.forgetAll();
     this.#clusters.delete(cluster);
     this.#outlooks.forget(cluster);
   }

@@ -8,7 +8,7 @@ import {
   readFileSync,
   renameSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -23,13 +23,28 @@ const MAX_LINE = 512 * 1024;
 /** Backends remembered, those that are away included; the one saved longest ago is forgotten first. */
 const MAX_LINES = 4_096;
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
-const EVERY_MS = 60_000;
+/** A crash costs so much of what takes hours to learn; each round turns everything into text, and that into garbage. */
+const EVERY_MS = 300_000;
 /** Large files are written less often: on average no more than this. */
 const MOST_BYTES_PER_S = 200_000;
 /** Turned into text in one tick, so that a thousand do not hold up the decisions. */
 const PER_TICK = 8;
+/** Taken up again in one tick, 0.2 ms each. */
+const RECALLS_PER_TICK = 32;
+/** Text of all lines together; beyond it the one saved longest ago is forgotten. */
+const MOST_TEXT = 64 * 1024 * 1024;
+/** Written at once; between two pieces the loop turns. */
+const PIECE = 1024 * 1024;
 /** A disk in trouble is said so often. */
 const SAY_AGAIN_MS = 600_000;
+
+/** There is something, but too much was asked in this tick. */
+export const LATER = Symbol('later');
+
+export interface Remembered {
+  /** What an earlier life knew of it; undefined when nothing, LATER when it is to be asked again at the next tick. */
+  recall(cluster: string, id: string): unknown;
+}
 
 export interface Learned {
   readonly cluster: string;
@@ -37,12 +52,15 @@ export interface Learned {
   read(): unknown;
 }
 
-export class ForecastMemory {
+export class ForecastMemory implements Remembered {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #log: Log;
   /** By cluster and id, the longest unsaved first. */
   readonly #lines: Map<string, string>;
+  /** Characters in them. */
+  #size = 0;
+  #recalls = 0;
   #pending: Iterator<Learned> | null = null;
   #writing: Promise<void> | null = null;
   #dueMs: number;
@@ -54,17 +72,21 @@ export class ForecastMemory {
     this.#clock = clock;
     this.#log = log;
     this.#lines = this.#load();
+    for (const { length } of this.#lines.values()) this.#size += length;
     this.#dueMs = clock.monotonicMs() + EVERY_MS;
   }
 
-  /** What was kept of it; undefined when nothing. */
   recall(cluster: string, id: string): unknown {
     const line = this.#lines.get(keyOf(cluster, id));
-    return line === undefined ? undefined : (JSON.parse(line) as { learned: unknown }).learned;
+    if (line === undefined) return undefined;
+    if (this.#recalls >= RECALLS_PER_TICK) return LATER;
+    this.#recalls += 1;
+    return (JSON.parse(line) as { learned: unknown }).learned;
   }
 
   /** Once a tick: takes a few more, and writes when all were taken. `all` is asked at the beginning of each round. */
   tick(all: () => Iterator<Learned>): void {
+    this.#recalls = 0;
     if (this.#stopped || this.#writing !== null) return;
     if (this.#pending === null) {
       if (this.#clock.monotonicMs() < this.#dueMs) return;
@@ -106,15 +128,28 @@ export class ForecastMemory {
     const line = JSON.stringify({ cluster, id, learned: read() });
     if (line.length > MAX_LINE) return;
     const key = keyOf(cluster, id);
-    this.#lines.delete(key);
+    this.#forget(key);
     this.#lines.set(key, line);
-    if (this.#lines.size > MAX_LINES) this.#lines.delete(this.#lines.keys().next().value!);
+    this.#size += line.length;
+    while (this.#lines.size > MAX_LINES || this.#size > MOST_TEXT)
+      this.#forget(this.#lines.keys().next().value!);
   }
 
-  #text(): string {
-    const text = `${[JSON.stringify({ version: VERSION }), ...this.#lines.values()].join('\n')}\n`;
-    this.#dueMs = this.#clock.monotonicMs() + Math.max(EVERY_MS, (1000 * text.length) / MOST_BYTES_PER_S);
-    return text;
+  #forget(key: string): void {
+    this.#size -= this.#lines.get(key)?.length ?? 0;
+    this.#lines.delete(key);
+  }
+
+  *#pieces(): Generator<string> {
+    this.#dueMs = this.#clock.monotonicMs() + Math.max(EVERY_MS, (1000 * this.#size) / MOST_BYTES_PER_S);
+    let piece = `${JSON.stringify({ version: VERSION })}\n`;
+    for (const line of this.#lines.values()) {
+      piece += `${line}\n`;
+      if (piece.length < PIECE) continue;
+      yield piece;
+      piece = '';
+    }
+    yield piece;
   }
 
   /** A crash at any point leaves the old file or the new. */
@@ -124,7 +159,7 @@ export class ForecastMemory {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
       const file = await open(temporary, 'w', 0o600);
       try {
-        await file.writeFile(this.#text());
+        for (const piece of this.#pieces()) await file.writeFile(piece);
         await file.sync();
       } finally {
         await file.close();
@@ -141,7 +176,7 @@ export class ForecastMemory {
     const temporary = `${this.#path}.new`;
     const file = openSync(temporary, 'w', 0o600);
     try {
-      writeSync(file, this.#text());
+      for (const piece of this.#pieces()) writeFileSync(file, piece);
       fsyncSync(file);
     } finally {
       closeSync(file);

@@ -4,9 +4,8 @@ import type { TrainingConfig } from '../../config/forecast.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
-import type { Remembered } from './cluster-forecast.ts';
 import { ClusterOutlook } from './cluster-outlook.ts';
-import type { Learned } from './memory.ts';
+import { LATER, type Learned, type Remembered } from './memory.ts';
 import type { OutlookReport } from './ports.ts';
 import { startTrainer } from './trainer-thread.ts';
 import { type TrainingReport, Trainings } from './trainings.ts';
@@ -105,8 +104,10 @@ export class Outlooks implements Disposable {
       this.#tooMany = true;
       return;
     }
+    const known = remembered.recall(cluster, CLUSTER_ITSELF);
+    if (known === LATER) return;
     const outlook = new ClusterOutlook(cluster);
-    outlook.restore(remembered.recall(cluster, CLUSTER_ITSELF));
+    outlook.restore(known);
     this.#kept.set(cluster, outlook);
   }
 }

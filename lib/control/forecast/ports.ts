@@ -5,8 +5,8 @@ import type { ForecastReason } from '../../plan/forecast/load-forecaster.ts';
 import type { OUTLOOK_MEMBERS, OutlookQuality } from '../../plan/forecast/outlook-reach.ts';
 import type { QualityReport } from '../../plan/forecast/quality.ts';
 import type { Doubt } from '../../plan/load/doubt.ts';
-import type { Second } from '../../plan/load/observed.ts';
 import type { Share } from '../../plan/load/score.ts';
+import type { Second } from '../../plan/load/seconds.ts';
 import type { TrainingReport } from './trainings.ts';
 
 export interface HorizonForecast {

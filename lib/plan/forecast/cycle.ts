@@ -19,8 +19,9 @@ const REMEMBERED_BINS = 3 * MAX_PERIOD_BINS;
 const AVERAGE_VARIANCE = GAIN / (2 - GAIN);
 
 export class Cycle {
-  readonly #means = new Float32Array(MAX_PERIOD_BINS + 1);
-  readonly #counts = new Uint8Array(MAX_PERIOD_BINS + 1);
+  /** A value for each bin of the period; most loads have none. */
+  #means = new Float32Array(0);
+  #counts = new Uint8Array(0);
   /** Deviations of the bins from #oldest to #newest, those that fit. */
   readonly #recent = new Float32Array(REMEMBERED_BINS);
   #oldest = 0;
@@ -37,8 +38,8 @@ export class Cycle {
     this.period = period;
     this.#shift = 0;
     this.#bins = Math.round(period);
-    this.#means.fill(0);
-    this.#counts.fill(0);
+    this.#means = new Float32Array(this.#bins);
+    this.#counts = new Uint8Array(this.#bins);
     this.#residual = 0;
     const size = this.#recent.length;
     for (let bin = Math.max(this.#newest - size + 1, this.#oldest); bin <= this.#newest; bin++)
@@ -60,8 +61,8 @@ export class Cycle {
       period: this.period,
       phaseBins: (bin + this.#shift) % this.period,
       residual: this.#residual,
-      means: Array.from(this.#means.subarray(0, this.#bins), value => Math.round(value * 1e4) / 1e4),
-      counts: [...this.#counts.subarray(0, this.#bins)],
+      means: Array.from(this.#means, value => Math.round(value * 1e4) / 1e4),
+      counts: [...this.#counts],
     };
   }
 

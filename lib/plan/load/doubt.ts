@@ -1,6 +1,6 @@
 // Whether what a backend reports can be true, by what the proxy sees of it (F8).
 
-import type { Second } from './observed.ts';
+import type { Second } from './seconds.ts';
 import type { BackendSignals, Reading } from './signals.ts';
 
 /** `contradicts`: calm reports of one that is flooded, or has lost its capacity. `absurd`: no share. `silent`: it used to report. */

@@ -6,7 +6,7 @@
 // of requests, or a slow database behind all.
 
 import { CapacityBook } from '../balance/capacity-book.ts';
-import type { Second } from './observed.ts';
+import type { Second } from './seconds.ts';
 
 /** As CapacityBook takes it. */
 const INFLATED = 1.5;

@@ -1,5 +1,7 @@
 // What the proxy itself sees of a backend, second by second: rates, sizes, time to answer, work in flight, errors.
 
+import { type Second, Seconds } from './seconds.ts';
+
 /** Counters that only rise, over all workers, since the backend came. */
 export interface Counts {
   readonly attempts: number;
@@ -14,28 +16,11 @@ export interface Counts {
   readonly bytesOut: number;
 }
 
-/** Means over about one second. */
-export interface Second {
-  /** Its end, monotonic. */
-  readonly atMs: number;
-  readonly requestsPerSecond: number;
-  readonly answersPerSecond: number;
-  /** No answer, or one of 5xx. */
-  readonly errorsPerSecond: number;
-  /** Until the head of the answer; NaN when nothing was answered. */
-  readonly latencyMs: number;
-  readonly inFlight: number;
-  readonly connections: number;
-  readonly bytesInPerSecond: number;
-  readonly bytesOutPerSecond: number;
-}
-
 const SECOND_MS = 1_000;
 /** A tick that comes a little early still ends the second. */
 const SLACK_MS = 60;
 /** Readings within a second; more ticks than that are thinned out by taking the newest. */
 const MOST_READINGS = 16;
-const KEPT_SECONDS = 60;
 /** Answers in a second that count in full for the share of errors. */
 const FULL_WEIGHT = 10;
 const CALM_FADE = 0.9;
@@ -56,7 +41,7 @@ export class ObservedLoad {
   /** True when the last `observe` ended a whole second, which is then `now`. */
   closed = false;
   readonly #readings: Reading[] = [];
-  readonly #seconds: Second[] = [];
+  readonly #seconds = new Seconds();
   #closedMs = Number.NEGATIVE_INFINITY;
   #usualAnswers = 0;
   #usualSumMs = 0;
@@ -82,7 +67,6 @@ export class ObservedLoad {
     this.#closedMs = atMs;
     this.closed = true;
     this.#seconds.push(this.now);
-    if (this.#seconds.length > KEPT_SECONDS) this.#seconds.shift();
     const failed = counts.failures - oldest.counts.failures;
     this.#learnErrors(this.now, (failed * SECOND_MS) / (atMs - oldest.atMs));
     this.#learnUsual(this.now);
@@ -90,12 +74,12 @@ export class ObservedLoad {
 
   /** Whole seconds, the oldest first; a minute of them. */
   get seconds(): readonly Second[] {
-    return this.#seconds;
+    return this.#seconds.list();
   }
 
   #begin(): void {
     this.#readings.length = 0;
-    this.#seconds.length = 0;
+    this.#seconds.clear();
     this.#closedMs = Number.NEGATIVE_INFINITY;
     this.now = null;
     this.errorShare = 0;

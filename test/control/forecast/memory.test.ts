@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { ForecastMemory, type Learned } from '../../../lib/control/forecast/memory.ts';
+import { ForecastMemory, LATER, type Learned } from '../../../lib/control/forecast/memory.ts';
+import { Room } from '../../../lib/control/forecast/room.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { ForecastWorld } from '../../support/forecast-world.ts';
 import { MemoryLog } from '../../support/memory-log.ts';
@@ -17,13 +18,13 @@ function setUp(path: string, clock = new FakeClock()) {
 
 const kept = (path: string): string[] => readFileSync(path, 'utf8').trimEnd().split('\n').slice(1);
 
-t.test('it is written once a minute, a few backends a tick, and found again', async t => {
+t.test('it is written every five minutes, a few backends a tick, and found again', async t => {
   const path = join(t.testdir(), 'state/forecasts.jsonl');
   const { memory, clock } = setUp(path);
   const all = () => learned(20).values();
   memory.tick(all);
   t.throws(() => kept(path), { code: 'ENOENT' }, 'not at once');
-  await clock.pass(60_000);
+  await clock.pass(300_000);
   memory.tick(all);
   memory.tick(all);
   t.throws(() => kept(path), { code: 'ENOENT' }, 'not before all are taken');
@@ -53,6 +54,64 @@ t.test('the last word is written at the end, of those that are away the word bef
       { what: 'old', i: 2 },
     ],
   );
+});
+
+t.test('a start with many takes them up a few a tick', async t => {
+  const path = join(t.testdir(), 'forecasts.jsonl');
+  await setUp(path).memory.close(() => learned(70).values());
+  const { memory } = setUp(path);
+  const recall = (): number =>
+    learned(70).filter(({ cluster, id }) => memory.recall(cluster, id) !== LATER).length;
+  t.equal(recall(), 32);
+  t.equal(memory.recall('web', 'unknown'), undefined, 'who has nothing to recall need not wait');
+  memory.tick(() => [].values());
+  t.equal(recall(), 32);
+
+  // Those who wait let the others begin, and are there a tick or two later.
+  const asked = new Map<string, number>();
+  const world = new ForecastWorld({}, ['a', 'b', 'c'], {
+    recall: (_, id) => {
+      asked.set(id, (asked.get(id) ?? 0) + 1);
+      return id === 'b' && asked.get(id)! < 3 ? LATER : undefined;
+    },
+  });
+  world.pass(250);
+  t.same([...world.outlooks.keys()], [0, 2]);
+  world.pass(500);
+  t.same([...world.outlooks.keys()], [0, 1, 2]);
+  t.equal(asked.get('b'), 3);
+});
+
+t.test('its text is bounded: those saved longest ago are forgotten', async t => {
+  const path = join(t.testdir(), 'forecasts.jsonl');
+  const { memory } = setUp(path);
+  const what = 'x'.repeat(500_000);
+  await memory.close(() => learned(150, what).values());
+  const ids = kept(path).map(line => JSON.parse(line).id);
+  t.ok(ids.length * 500_000 <= 64 * 1024 * 1024 && ids.length > 120, `${ids.length}`);
+  t.equal(ids.at(-1), 'b149');
+});
+
+t.test('where there is no room for models nothing is foreseen, and nothing else is lost', async t => {
+  const world = new ForecastWorld();
+  let said = 0;
+  const room = new Room(64, () => (said += 1));
+  while (room.take());
+  t.equal(said, 1);
+  room.give(2);
+  t.equal(room.taken, 62);
+  while (world.room.taken < 62) world.room.take();
+  world.pass(30_000);
+  t.same([...world.outlooks.keys()], [0, 1], 'two places for three');
+  t.equal(world.report('c'), undefined);
+  t.equal(world.forecast.foreseen('c').predicted, null);
+  t.equal(world.forecast.foreseen('c').gate, 'open');
+  world.at('a').slotGeneration = 2;
+  world.pass(250);
+  t.equal(world.room.taken, 64);
+  world.configure({ forecast: 'off' });
+  world.pass(250);
+  t.equal(world.room.taken, 62, 'places are given back');
 });
 
 t.test('who stood down writes nothing any more', async t => {

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { isShare, ReportCheck } from '../../../lib/plan/load/doubt.ts';
-import type { Second } from '../../../lib/plan/load/observed.ts';
+import type { Second } from '../../../lib/plan/load/seconds.ts';
 import {
   type BackendSignals,
   NO_SIGNALS,

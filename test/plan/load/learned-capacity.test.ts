@@ -1,7 +1,7 @@
 import t from 'tap';
 import { seededRandom } from '../../../lib/core/random.ts';
 import { LearnedCapacity } from '../../../lib/plan/load/learned-capacity.ts';
-import type { Second } from '../../../lib/plan/load/observed.ts';
+import type { Second } from '../../../lib/plan/load/seconds.ts';
 
 const second = (atMs: number, inFlight: number, latencyMs: number, more: Partial<Second> = {}): Second => {
   const answersPerSecond = (1000 * inFlight) / latencyMs;

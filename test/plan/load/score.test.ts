@@ -1,7 +1,8 @@
 // One figure of all that a backend has to bear.
 
 import t from 'tap';
-import { ObservedLoad, type Second } from '../../../lib/plan/load/observed.ts';
+import { ObservedLoad } from '../../../lib/plan/load/observed.ts';
+import type { Second } from '../../../lib/plan/load/seconds.ts';
 import {
   isSized,
   type Resource,
