@@ -2,7 +2,6 @@
 
 import t from 'tap';
 import { ObservedLoad } from '../../../lib/plan/load/observed.ts';
-import type { Second } from '../../../lib/plan/load/seconds.ts';
 import {
   isSized,
   type Resource,
@@ -10,6 +9,7 @@ import {
   type Share,
   scoreOf,
 } from '../../../lib/plan/load/score.ts';
+import type { Second } from '../../../lib/plan/load/seconds.ts';
 import { type BackendSignals, NO_SIGNALS } from '../../../lib/plan/load/signals.ts';
 
 const NOW_MS = 100_000;
