@@ -39,6 +39,9 @@ const HINDERED = 0.75;
 const INFLATED = 1.25;
 /** A hindered window is believed by half when it comes a second after the one before, and the more the later. */
 const ADJUST_MS = 1_440;
+/** Room under what is usual comes back by e in this time, while nothing is hindered: a job or a pause is over at once, and who is
+ * sent little would prove its room by nothing else. At 2 s more requests met the next pause, at 5 % a second idle room lasted. */
+const RETURNS_MS = 4_000;
 /** Growth of unproven room, per second. At 1.2, which finds spare cores sooner, tails were a fifth longer. */
 const GROWTH_PER_S = 1.05;
 const LEAST_ROOM = 0.05;
@@ -226,6 +229,11 @@ export class CapacityBook {
     const before = this.room[slot]!;
     if (Number.isNaN(before)) {
       this.room[slot] = known === 1 && !Number.isNaN(this.#fleetRoom) ? this.#fleetRoom : known;
+      return;
+    }
+    const usually = this.#usualRoom[slot]!;
+    if (before < usually && elapsedMs > 0) {
+      this.room[slot] = usually * (before / usually) ** Math.exp(-elapsedMs / RETURNS_MS);
       return;
     }
     // Not of the fleet's: it would grow with the rooms that it bounds.

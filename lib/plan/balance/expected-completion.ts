@@ -11,10 +11,8 @@
 //   q = own + others · e^(−Δt/τ) + usually · (1 − e^(−Δt/τ))
 // Each request sent raises `others` as well, until the next report: the other proxies know as little and choose alike.
 //
-// Two things are put before the score. A backend that has stopped answering: of `own` requests, each expected to take E,
-// own · gap / E answers should have come in the gap since the last; e^-7 is a silence that chance does not explain. Now and
-// then it is tried all the same: what it has may be a request that takes long by nature. And a backend that fails: with a
-// share f of failures, each costing its client time and another attempt, a good answer takes (score + f · cost) / (1 − f).
+// Two things are put before the score. A backend that has stopped answering (standstill.ts). And a backend that fails: with
+// a share f of failures, each costing its client time and another attempt, a good answer takes (score + f · cost) / (1 − f).
 
 import type { Clock } from '../../core/clock.ts';
 import { below, type Random } from '../../core/random.ts';
@@ -31,6 +29,7 @@ import type {
 } from './learner.ts';
 import { OwnWindows } from './own-windows.ts';
 import type { Candidate, ExplainingPicker, Explanation, LoadView, PickRequest, Standing } from './picker.ts';
+import { Standstill } from './standstill.ts';
 
 /** τ. Longer than requests last: what filled a backend lasts longer than they do. From 1.5 to 3 s nothing much changes. */
 const FADE_MS = 2_000;
@@ -40,17 +39,13 @@ const USUAL = 0.2;
 const ALIKE = 1;
 /** What is learnt of our own requests counts when a backend has said nothing of all of its for so long. */
 const WORD_HOLDS_MS = 10_000;
-/** Answers missing before a silent backend is taken for stalled. */
-const MISSING = 7;
-/** A request each so often to a backend taken for stalled. Over the longest common stalls, so that these cost none. */
-const TRIAL_MS = 3_000;
 const FAILURE_MEMORY_MS = 2_000;
 /** What a failure costs its client: a second, as in the peak-EWMA estimate, and where answers take long, many of them. */
 const FAILURE_COST_MS = 1_000;
 const FAILURE_COST = 20;
 /** As there: the price stays finite. */
 const LEAST_SUCCESS = 0.01;
-/** A stalled backend comes after every other, and among stalled ones the least silent first. */
+/** A stalled backend comes after every other; among stalled ones the least silent and soonest done first. */
 const STALLED_MS = 1e9;
 
 const MOST_CHOICES = 128;
@@ -78,9 +73,7 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
   readonly #others: Float64Array;
   readonly #usually: Float64Array;
   readonly #heardMs: Float64Array;
-  /** Last answer, or the start of the first request since none was out. */
-  readonly #movedMs: Float64Array;
-  readonly #triedMs: Float64Array;
+  readonly #standstill: Standstill;
   readonly #failing: Float64Array;
   readonly #failingAtMs: Float64Array;
   readonly #own: OwnWindows;
@@ -108,8 +101,7 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
     this.#others = new Float64Array(slots);
     this.#usually = new Float64Array(slots);
     this.#heardMs = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
-    this.#movedMs = new Float64Array(slots);
-    this.#triedMs = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
+    this.#standstill = new Standstill(slots);
     this.#failing = new Float64Array(slots);
     this.#failingAtMs = new Float64Array(slots);
     this.#own = new OwnWindows(slots);
@@ -192,10 +184,8 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
   started(slot: number): void {
     this.#others[slot]! += ALIKE * this.#otherProxies;
     const nowMs = this.#clock.monotonicMs();
-    // Of others' answers nothing is heard, so silence is measured on our own requests alone.
-    if (this.#own.inFlight(slot) === 0) this.#movedMs[slot] = nowMs;
+    this.#standstill.started(slot, nowMs, this.#own.inFlight(slot));
     this.#own.started(slot, nowMs, this.#view.inFlight(slot));
-    this.#triedMs[slot] = nowMs;
     this.#probesDue = Math.min(this.#probesDue + this.#options.probes, 4);
   }
 
@@ -207,12 +197,11 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
     const closed = ending === 'success' && this.#own.answered(slot, nowMs, there, latencyMs);
     // A backend's word on itself is of all its requests; ours, of our own, is for want of it.
     if (closed && nowMs - this.#windowMs[slot]! > WORD_HOLDS_MS) this.#learnOwn(slot, nowMs);
+    const suspected = this.#standstill.suspects(slot);
+    const expectedMs = suspected ? this.#book.serviceOf(slot, nowMs) : this.#doneMs(slot, nowMs);
     // A client that left says nothing, unless it had waited in vain for long.
-    const inVain = ending === 'cancelled' && latencyMs > MISSING * this.#doneMs(slot, nowMs);
-    if (ending === 'cancelled' && !inVain) return;
-    // A straggler's answer is no sign that it moves again.
-    const late = ending === 'success' && latencyMs > MISSING * this.#doneMs(slot, nowMs);
-    if (!inVain && !late) this.#movedMs[slot] = nowMs;
+    if (ending === 'cancelled' && !this.#standstill.isLate(latencyMs, expectedMs)) return;
+    this.#standstill.ended(slot, nowMs, latencyMs, expectedMs);
     const keep = Math.exp((this.#failingAtMs[slot]! - nowMs) / FAILURE_MEMORY_MS);
     this.#failing[slot] = this.#failing[slot]! * keep + (ending === 'success' ? 0 : 1 - keep);
     this.#failingAtMs[slot] = nowMs;
@@ -273,10 +262,9 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
   forget(slot: number): void {
     this.#book.forget(slot);
     this.#own.forget(slot, this.#clock.monotonicMs());
-    for (const counts of [this.#others, this.#usually, this.#movedMs, this.#failing, this.#failingAtMs])
-      counts[slot] = 0;
-    for (const times of [this.#heardMs, this.#triedMs, this.#windowMs])
-      times[slot] = Number.NEGATIVE_INFINITY;
+    this.#standstill.forget(slot);
+    for (const counts of [this.#others, this.#usually, this.#failing, this.#failingAtMs]) counts[slot] = 0;
+    for (const times of [this.#heardMs, this.#windowMs]) times[slot] = Number.NEGATIVE_INFINITY;
   }
 
   explain(request: PickRequest): Explanation {
@@ -327,11 +315,8 @@ class ExpectedCompletion implements Strategy<ExplainingPicker>, Learner, Prober,
 
   #score(slot: number, nowMs: number): number {
     const doneMs = this.#doneMs(slot, nowMs);
-    const own = this.#own.inFlight(slot);
-    if (own > 0 && nowMs - this.#triedMs[slot]! < TRIAL_MS && this.#book.knows(slot)) {
-      const silentMs = nowMs - this.#movedMs[slot]!;
-      if (own * silentMs > MISSING * doneMs) return STALLED_MS + silentMs;
-    }
+    if (this.#book.knows(slot) && this.#standstill.stands(slot, nowMs, this.#own.inFlight(slot), doneMs))
+      return STALLED_MS + doneMs + this.#standstill.silentMs(slot, nowMs);
     const failing = this.#failingNow(slot, nowMs);
     return failing === 0
       ? doneMs

@@ -2,7 +2,7 @@
 //
 // Judged once a tick per backend from signs that a real proxy can have, then settled for the cluster at once:
 //   capacity   least share of its usual capacity foreseen over the horizon is under 30 %
-//   memory     the watermark at which it paused before is near, see watermark.ts
+//   memory     the watermark at which it paused before is near, see watermark.ts, and the open ones can do its work as well
 //   load       its foreseen load is over max(threshold, the cluster's mean + above), and the open ones can do its work as well
 //   stall      requests wait and none was answered for far longer than they take: not shut, but a last resort
 // Each opens again at another value than it shuts at. Never more than half of a cluster is shut: were all, the gate would
@@ -100,20 +100,21 @@ export class Gate {
   }
 
   /**
-   * Opens the least certain of the slots given until no more than half of them are shut, then of those with too much load until
-   * `bear` says that the open ones can do all the work: else it would go to the few that are left as a herd, and on to the next
-   * when these are full and shut.
+   * Opens the least certain of the slots given until no more than half of them are shut, then of those with too much load and at
+   * last of those near a pause until `bear` says that the open ones can do all the work: else it would go to the few that are
+   * left as a herd, and on to the next when these are full and shut. A pause that is met costs a few requests, that herd all.
    */
   settle(slots: readonly number[], bear: (open: readonly number[]) => boolean = () => true): void {
     const shut = this.#leastCertain(slots, slot => this.#standing[slot] === Standing.shut);
     const tooMany = Math.max(0, shut.length - Math.floor(MOST_SHUT * slots.length));
     for (const slot of shut.slice(0, tooMany)) this.#standing[slot] = Standing.lastResort;
     const open = slots.filter(slot => this.#standing[slot] === Standing.open);
-    for (const slot of this.#leastCertain(slots, slot => this.#reasons[slot] === 'load')) {
-      if (bear(open)) return;
-      this.forget(slot, false);
-      open.push(slot);
-    }
+    for (const reason of ['load', 'memory'])
+      for (const slot of this.#leastCertain(slots, slot => this.#reasons[slot] === reason)) {
+        if (bear(open)) return;
+        this.forget(slot, false);
+        open.push(slot);
+      }
   }
 
   standing(slot: number): Standing {

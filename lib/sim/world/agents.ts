@@ -18,10 +18,14 @@ export function startAgents(
   kernel: Kernel,
 ): void {
   const randoms = Array.from({ length: fleet.size }, (_, slot) => streamOf(seed, `agent ${slot}`));
+  const usedMs = new Float64Array(fleet.size);
   const tell = kernel.register(slot => {
     const random = randoms[slot]!;
+    const used = (fleet.usedMs(slot) - usedMs[slot]!) / every;
+    usedMs[slot] = fleet.usedMs(slot);
     const word = {
       capacity: fleet.capacity(slot) * logNormal(random, noise),
+      used: used * logNormal(random, noise),
       memory: fleet.memory(slot) * logNormal(random, MEMORY_NOISE),
       atMs: kernel.monotonicMs(),
     };

@@ -15,9 +15,15 @@ const USUAL_SAMPLES = 300;
 /** Nobody is told of a server's end; a word this old is none. */
 const WORD_HOLDS_MS = 5_000;
 
+/** Share of what is to be had at which the open ones can do no more. */
+const FULL = 0.9;
+
 /** What an agent tells, and when it was so. */
 export interface Word {
+  /** What is to be had, of all that is the server's own. */
   readonly capacity: number;
+  /** What requests used since the word before, of the same. */
+  readonly used: number;
   readonly memory: number;
   readonly atMs: number;
 }
@@ -92,7 +98,7 @@ export class ControlSite {
   tick(): void {
     const nowMs = this.#kernel.monotonicMs();
     for (const slot of this.#slots) this.#gate.judge(slot, this.#signs(slot, nowMs), nowMs);
-    this.#gate.settle(this.#slots);
+    this.#gate.settle(this.#slots, open => this.#canBear(open));
   }
 
   #signs(slot: number, nowMs: number): Signs {
@@ -108,6 +114,13 @@ export class ControlSite {
       oldestMs: standstillMs(started.length, nowMs - Math.max(started[0] ?? nowMs, this.#answeredMs[slot]!)),
       usualMs: this.#meanMs[slot]!,
     };
+  }
+
+  /** All work that is done now, by the words of the servers, against what is to be had at the open ones. */
+  #canBear(open: readonly number[]): boolean {
+    const used = this.#words.reduce((sum, word) => sum + (word?.used ?? 0), 0);
+    const capacity = open.reduce((sum, slot) => sum + (this.#words[slot]?.capacity ?? 0), 0);
+    return used <= FULL * capacity;
   }
 
   #share(slot: number): number {

@@ -97,6 +97,13 @@ export class Fleet implements Truth {
     return share;
   }
 
+  /** Processor time that requests took so far, in ms of all of the server's own cores. */
+  usedMs(slot: number): number {
+    const { server, group } = this.#members[slot]!;
+    server.advance();
+    return server.usedCoreMs / group.cores;
+  }
+
   memory(slot: number): number {
     return this.#members[slot]!.memory();
   }
@@ -182,7 +189,7 @@ export class Fleet implements Truth {
       const firstMs = at + i * stagger;
       begin(firstMs);
       if (!announced) continue;
-      for (let ms = firstMs; ms < endMs; ms += every ?? Number.POSITIVE_INFINITY)
+      for (let ms = firstMs; ms <= endMs; ms += every ?? Number.POSITIVE_INFINITY)
         this.#announced.push({
           slot: index,
           startMs: ms,

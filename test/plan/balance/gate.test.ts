@@ -75,6 +75,28 @@ t.test('too much load shuts only while the open ones can bear the work', async t
   t.equal(gate.reason(0), null);
 });
 
+t.test('who nears a pause takes work where the others cannot bear it', async t => {
+  const gate = new Gate(4);
+  let nowMs = 0;
+  for (let second = 0; second < 48; second++) {
+    nowMs += 1_000;
+    const paused = second > 0 && second % 12 === 0;
+    judged(gate, 0, { memory: 0.2 + 0.05 * (second % 12), capacity: paused ? 0 : 1 }, nowMs);
+  }
+  judged(gate, 1, { capacity: 0 });
+  judged(gate, 2, {});
+  judged(gate, 3, {});
+  t.same([gate.standing(0), gate.reason(0)], [Standing.shut, 'memory']);
+  gate.settle([0, 1, 2, 3], open => open.length >= 2);
+  t.equal(gate.standing(0), Standing.shut, 'two can');
+  gate.settle([0, 1, 2, 3], open => open.length >= 3);
+  t.same(
+    [0, 1].map(slot => gate.standing(slot)),
+    [Standing.open, Standing.shut],
+    'they cannot; who has collapsed would be no help',
+  );
+});
+
 t.test('a slot given to another backend is open', async t => {
   const gate = new Gate(1);
   judged(gate, 0, { capacity: 0 });

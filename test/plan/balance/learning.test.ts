@@ -204,3 +204,25 @@ t.test('speed and room are learnt from noisy windows alone', async t => {
     );
   }
 });
+
+t.test(
+  'room that a job took comes back within seconds of its end, by the few requests that are sent there',
+  async t => {
+    const book = new CapacityBook(1);
+    const second = (at: number, inFlight: number, utilization: number) =>
+      book.learn(
+        0,
+        inFlight,
+        10 * inFlight * Math.min(1, utilization / (inFlight / 4)),
+        utilization,
+        at * 1000,
+      );
+    for (let at = 1; at <= 60; at++) second(at, 4, 1);
+    for (let at = 61; at <= 66; at++) second(at, 4, 0.1);
+    const during = book.roomOf(0, 66_000);
+    t.ok(during < 1, `${during} of 4 during the job`);
+    for (let at = 67; at <= 74; at++) second(at, 0.2, 0.05);
+    const after = book.roomOf(0, 74_000);
+    t.ok(after > 2.5, `${after} of 4 eight seconds later`);
+  },
+);
