@@ -119,9 +119,9 @@ function learnedJob(t: Test, shown: 'by processors' | 'by work in flight'): stri
 }
 
 t.test('work leaves a backend before a job that it learned', async t => {
-  t.match(learnedJob(t, 'by processors'), /^-{4,6}x{15,}$/);
+  t.match(learnedJob(t, 'by processors'), /^-{3,5}x{15,}$/);
   const tried = learnedJob(t, 'by work in flight');
-  t.match(tried, /^-{4,6}xxx/);
+  t.match(tried, /^-{3,5}xxx/);
   t.ok(
     tried.slice(5).replaceAll('-', '').length >= 0.5 * tried.slice(5).length,
     'who shows it by being slow is tried now and then, as nobody knows else whether the job still comes',
