@@ -114,6 +114,8 @@ function obey(order: Order, report: (report: Report) => void): void {
       return plane.tunnels.endSlots(order.endings);
     case 'move-tunnels':
       return plane.tunnels.move(order.moves);
+    case 'leases-followed':
+      return plane.followed.note(order.moves);
     case 'watch-tunnels':
       return plane.tunnels.watch(order.everyMs, activity => report({ kind: 'tunnel-activity', activity }));
     case 'end-connection':
@@ -139,6 +141,7 @@ function connect(control: MessagePort): void {
   // A control plane that begins anew has not asked to watch.
   plane.tunnels.watch(0, () => {});
   plane.tunnels.onMoved(moves => report({ kind: 'tunnels-moved', moves }));
+  plane.followed.onMoved(move => report({ kind: 'leases-followed', moves: [move] }));
 }
 
 const departure = new Departure(plane, listeners, clock, cut => {

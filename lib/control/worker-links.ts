@@ -201,7 +201,10 @@ export class WorkerLinks {
       port.postMessage({ kind: 'ack', upTo: report.sequence } satisfies Order);
     } else if (report.kind === 'explained') this.#explaining.get(report.requestId)?.done(report.explained);
     else if (report.kind === 'tunnel-activity') this.#events.activity?.(row, report.activity);
-    else if (report.kind === 'tunnels-moved') {
+    else if (report.kind === 'leases-followed') {
+      // Its own worker knows already, and perhaps of a later one.
+      for (const other of this.#ports.keys()) if (other !== row) this.send(other, report);
+    } else if (report.kind === 'tunnels-moved') {
       for (const moved of report.moves) this.#moves.get(moved.id)?.tell(moved);
       this.#events.moved?.(row, report.moves);
     } else if (report.kind === 'connections') {

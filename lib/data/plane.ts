@@ -18,6 +18,7 @@ import { type Compiled, compile } from './compile.ts';
 import type { Descriptors } from './descriptors.ts';
 import { refusalRecord } from './exchange/account.ts';
 import { Exchange } from './exchange/exchange.ts';
+import { FollowedLeases } from './exchange/followed.ts';
 import type { Plane } from './exchange/plane.ts';
 import { isLeaseCall, LeaseCall } from './leases/call.ts';
 import { LeaseDesk } from './leases/desk.ts';
@@ -52,6 +53,7 @@ export class DataPlane implements Plane, RequestHandler {
   readonly timers: CoarseTimers;
   readonly tunnels: TunnelRegistry;
   readonly leases: LeaseDesk;
+  readonly followed = new FollowedLeases();
   /** Null while no route gives leases to the SDK. */
   leaseService: LeaseService | null = null;
   readonly row: number;

@@ -42,6 +42,15 @@ export interface TunnelMove {
   readonly reason: string;
 }
 
+/** The WebSocket of a session went from one backend to another; the session's requests are to follow. */
+export interface LeaseFollowed {
+  readonly cluster: string;
+  /** Id of the lease that came with its handshake. */
+  readonly lease: string;
+  readonly from: string;
+  readonly to: string;
+}
+
 /** How a move ended, ordered or not. */
 export interface TunnelMoved {
   readonly id: string;
@@ -81,6 +90,8 @@ export type Order =
   | { readonly kind: 'end-tunnels'; readonly endings: readonly TunnelEnding[] }
   /** Move these; each is answered in a `tunnels-moved`. */
   | { readonly kind: 'move-tunnels'; readonly moves: readonly TunnelMove[] }
+  /** Requests of these sessions go where their WebSocket is. */
+  | { readonly kind: 'leases-followed'; readonly moves: readonly LeaseFollowed[] }
   /** Tell `tunnel-activity` this often; 0 not any more. */
   | { readonly kind: 'watch-tunnels'; readonly everyMs: number }
   /** Close one connection by its report's id. */
@@ -103,6 +114,8 @@ export type Report =
   | { readonly kind: 'explained'; readonly requestId: number; readonly explained: Explained | null }
   /** Also of moves that nobody ordered: a drain, a backend that died. */
   | { readonly kind: 'tunnels-moved'; readonly moves: readonly TunnelMoved[] }
+  /** To be told to all other workers. */
+  | { readonly kind: 'leases-followed'; readonly moves: readonly LeaseFollowed[] }
   | { readonly kind: 'tunnel-activity'; readonly activity: TunnelActivity }
   | LeaseReport
   | {

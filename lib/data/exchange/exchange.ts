@@ -184,6 +184,7 @@ export class Exchange implements RequestSink, AttemptsOwner {
     const facts = {
       ...{ member, account, outbound, trace },
       ...{ cluster: session.cluster, answer: head, key: session.key, ticket: this.#ticket },
+      lease: session.leaseId,
     };
     joinTunnel(this.#plane, this.incoming, facts, fields, socket, rest, reason => {
       if (reason !== null) account.fail(reason);

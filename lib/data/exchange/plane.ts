@@ -11,6 +11,7 @@ import type { AccessLog, Tracer } from '../../telemetry/emit.ts';
 import type { Compiled } from '../compile.ts';
 import type { LeaseDesk } from '../leases/desk.ts';
 import type { TunnelRegistry } from '../websocket/registry.ts';
+import type { FollowedLeases } from './followed.ts';
 
 export interface Plane {
   readonly clock: Clock;
@@ -27,6 +28,7 @@ export interface Plane {
   readonly accessLog: AccessLog | null;
   readonly tunnels: TunnelRegistry;
   readonly leases: LeaseDesk;
+  readonly followed: FollowedLeases;
   /** The snapshot in force; an exchange reads it once, at its beginning. */
   readonly compiled: Compiled;
   /** On the way out: answers close their connections. */

@@ -59,6 +59,8 @@ export interface Session {
   preferred(): Member | null;
   /** A place at this backend was taken. */
   placed(member: Member): void;
+  /** Id of the lease that its client has, or is being given; empty without one. */
+  readonly leaseId: string;
   /** What the log says: none, keep, renew, grant, move:REASON … */
   readonly label: string;
   /** The lease for the answer, if the client needs a new one. */
@@ -108,6 +110,7 @@ class FreeSession implements Session {
   readonly cluster: Cluster;
   readonly key: number;
   readonly label = 'none';
+  readonly leaseId = '';
 
   constructor(cluster: Cluster, key: number) {
     this.cluster = cluster;
@@ -148,12 +151,23 @@ class LeasedSession implements Session {
     this.#leased = lease === null ? undefined : cluster.member(lease.backend);
     const view = viewOf(plane, cluster, this.#leased);
     const decision = decideSession(lease, view, this.#terms, plane.clock.wallMs());
-    this.#action = decision.action;
-    this.#reason = decision.reason;
-    this.#target =
-      decision.reason === 'shed' || decision.reason === 'draining'
-        ? cluster.shedTargetOf(lease!.id, view.shedTurn, this.#leased!)
-        : null;
+    const followed = lease === null || decision.action === 'grant' ? null : this.#followed(lease);
+    this.#action = followed === null ? decision.action : 'move';
+    this.#reason = followed === null ? decision.reason : 'followed';
+    this.#target = followed;
+    if (this.#reason === 'shed' || this.#reason === 'draining')
+      this.#target = cluster.shedTargetOf(lease!.id, view.shedTurn, this.#leased!);
+  }
+
+  /** Where the WebSocket of this session went, while that serves. */
+  #followed(lease: SessionLease): Member | null {
+    const backend = this.#plane.followed.leads(lease);
+    const member = backend === null ? undefined : this.cluster.member(backend);
+    return member !== undefined && this.cluster.stateOf(member) === BackendState.up ? member : null;
+  }
+
+  get leaseId(): string {
+    return this.#given?.id ?? this.#lease?.id ?? '';
   }
 
   preferred(): Member | null {
@@ -179,6 +193,7 @@ class LeasedSession implements Session {
       this.label = `move:${this.#action === 'move' ? this.#reason : 'failed'}`;
       ledger.add('leasesMoved', 1);
       if (this.#reason === 'shed') ledger.add('leasesShed', 1);
+      if (this.#reason !== 'followed') this.#plane.followed.forget(this.#lease);
     }
     const id = this.#lease === null || this.#action === 'grant' ? ids.hex(8) : this.#lease.id;
     const to = {

@@ -53,6 +53,7 @@ export class TicketedSession implements Session {
   readonly cluster: Cluster;
   readonly key: number;
   readonly label = 'ticket';
+  readonly leaseId = '';
   readonly #member: Member | null;
 
   constructor(cluster: Cluster, key: number, { backend }: Ticket) {

@@ -27,6 +27,8 @@ export interface TunnelFacts {
   readonly key: number;
   /** That opened it; null without one. */
   readonly ticket: BroughtTicket | null;
+  /** Id of its session's lease; empty without one. */
+  readonly lease: string;
 }
 
 /** Accepts the client's side and joins it to the backend's; `over` hears once how it ended, null when it ended well. */
@@ -39,13 +41,15 @@ export function joinTunnel(
   rest: Uint8Array,
   over: (reason: Reason | null) => void,
 ): void {
-  const { clock, random, timers, ledger, tunnels } = plane;
+  const { clock, random, timers, ledger, tunnels, followed } = plane;
   const { account, cluster, member, ticket, key } = facts;
   const idleMs = plane.compiled.config.limits.tunnel_idle;
   let at = member;
   const moved = (to: Member): void => {
     ledger.tunnel(at.slot, -1);
     ledger.tunnel(to.slot, 1);
+    if (facts.lease !== '')
+      followed.moved({ cluster: cluster.name, lease: facts.lease, from: at.id, to: to.id });
     at = to;
   };
   const moves = movesOf(plane, facts, moved);

@@ -1,7 +1,9 @@
 // WebSockets whose backend drains or dies: they go on elsewhere, and end only where there is nowhere else.
 
+import { once } from 'node:events';
 import root from 'tap';
-import { type ChatClient, chatStage, connect, listed, whole } from '../../support/chat-stage.ts';
+import WebSocket from 'ws';
+import { type ChatClient, chatStage, connect, listed, move, whole } from '../../support/chat-stage.ts';
 
 root.test('a drain moves what can be moved, at its pace, and ends nothing', async t => {
   const { leaseway, backends } = await chatStage(t, [{}, {}, {}], { drain: { pace: 100, deadline: '10m' } });
@@ -72,4 +74,36 @@ root.test('both the backend and every other one dead: the client is told to come
   for (const backend of backends) backend.kill();
   await leaseway.until(() => client.code === 1012);
   await leaseway.until(async () => (await listed(leaseway)).length === 0);
+});
+
+root.test('the requests of a session follow its WebSocket, on every worker', async t => {
+  const { leaseway, backends } = await chatStage(
+    t,
+    [{}, {}, {}],
+    { sticky: { by: 'header' }, balance: { policy: 'round_robin' } },
+    { config: { workers: 2 } },
+  );
+  const ask = async (lease?: string) => {
+    // A connection of its own each time, so that either worker may get it.
+    const headers = { connection: 'close', ...(lease !== undefined && { 'leaseway-lease': lease }) };
+    const answer = await fetch(leaseway.url(), { headers });
+    return { backend: await answer.text(), lease: answer.headers.get('leaseway-lease') };
+  };
+  const first = await ask();
+  const socket = new WebSocket(`ws://127.0.0.1:${leaseway.port()}/`, {
+    headers: { 'leaseway-lease': first.lease! },
+  });
+  t.teardown(() => socket.terminate());
+  await once(socket, 'open');
+  const [{ id, backend } = { id: '', backend: '' }] = await listed(leaseway);
+  t.equal(backend, first.backend, 'both are where the lease says');
+  const away = backends.find(({ name }) => name !== backend)!.name;
+  t.match(await move(leaseway, id, away), { result: 'moved', to: away });
+  for (let i = 0; i < 12; i++) {
+    const answer = await ask(first.lease!);
+    t.equal(answer.backend, away, 'though the lease names the old one');
+    t.ok(answer.lease, 'and a new one is given');
+    t.equal((await ask(answer.lease!)).lease, null, 'with which it stays');
+  }
+  t.match(await ask(), { lease: String }, 'others go where they went');
 });
