@@ -16,6 +16,7 @@ import { addFreeze } from './commands/freeze.ts';
 import { addInit } from './commands/init.ts';
 import { addLeases } from './commands/leases.ts';
 import { addReload } from './commands/reload.ts';
+import { addResumeKeys } from './commands/resume-keys.ts';
 import { addRun } from './commands/run.ts';
 import { addSchema } from './commands/schema.ts';
 import { addSimulate } from './commands/simulate.ts';
@@ -50,6 +51,7 @@ const COMMANDS = [
   addForecast,
   addAnnounce,
   addExplain,
+  addResumeKeys,
   addAgent,
   addSimulate,
   addSchema,

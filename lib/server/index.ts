@@ -1,6 +1,6 @@
 // leaseway/server: what is published.
 
-export { type Resume, resumeKey } from '../plan/lease/resume.ts';
+export { type Resume, readResumeKeys, resumeKey } from '../plan/lease/resume.ts';
 export {
   type Conversation,
   type ConversationHandler,

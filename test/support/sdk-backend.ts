@@ -28,6 +28,7 @@ export class SdkBackend implements AsyncDisposable {
   readonly #server: Server;
   readonly #websockets: WebSocketServer;
   readonly #sockets = new Set<Socket>();
+  #frozen = false;
   readonly #envelopes: EnvelopeServer;
   readonly #options: SdkBackendOptions;
 
@@ -35,7 +36,9 @@ export class SdkBackend implements AsyncDisposable {
     this.id = id;
     this.#options = options;
     this.#envelopes = new EnvelopeServer({ store: options.store });
-    this.#server = createServer((_request, response) => response.end(id));
+    this.#server = createServer((_request, response) => {
+      if (!this.#frozen) response.end(id);
+    });
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket)).on('error', () => {});
@@ -67,6 +70,12 @@ export class SdkBackend implements AsyncDisposable {
   kill(): void {
     this.#server.close();
     for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** Reads nothing and answers nothing from now on, while its connections stand. */
+  freeze(): void {
+    this.#frozen = true;
+    for (const socket of this.#sockets) socket.pause();
   }
 
   #serve(socket: WebSocket, request: IncomingMessage): void {

@@ -3,7 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf } from '../../core/errors.ts';
+import { LeasewayError, messageOf } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { readStateFile, writeStateFile } from '../../core/state-file.ts';
 import type { LeaseKey } from '../../orders/snapshot.ts';
@@ -38,6 +38,24 @@ export function loadLeaseKeys(
   return [keyOf(secret)];
 }
 
+/** Those in use, newest first; nothing is made. Throws NOT_FOUND where none has been made yet. */
+export function readLeaseKeys(configured: readonly string[], directory: string): readonly LeaseKey[] {
+  if (configured.length > 0) return configured.map(text => keyOf(Buffer.from(text, 'utf8')));
+  const secret = keptSecret(join(directory, FILE));
+  if (secret === undefined)
+    throw new LeasewayError('NOT_FOUND', `no lease key in ${directory} yet: the first run makes one`);
+  return [keyOf(secret)];
+}
+
+/** Undefined where there is none. Throws when it is damaged. */
+function keptSecret(path: string): Buffer | undefined {
+  const content = readStateFile(path) as { secret?: unknown } | undefined;
+  if (content === undefined) return undefined;
+  const secret = Buffer.from(String(content.secret), 'base64');
+  if (secret.length !== SECRET_BYTES) throw new Error(`expected ${SECRET_BYTES} bytes`);
+  return secret;
+}
+
 /** The id tells verifiers which key signed; 32 bits of a hash give nothing of the secret away. */
 function keyOf(secret: Buffer): LeaseKey {
   return {
@@ -49,11 +67,7 @@ function keyOf(secret: Buffer): LeaseKey {
 /** A damaged file is set aside, not overwritten: losing the key moves every client once, which an operator may still want to undo. */
 function read(path: string, log: Log, inUse: boolean): Buffer | undefined {
   try {
-    const content = readStateFile(path) as { secret?: unknown } | undefined;
-    if (content === undefined) return undefined;
-    const secret = Buffer.from(String(content.secret), 'base64');
-    if (secret.length !== SECRET_BYTES) throw new Error(`expected ${SECRET_BYTES} bytes`);
-    return secret;
+    return keptSecret(path);
   } catch (error) {
     const then = inUse ? 'the one in use is written anew' : 'a new one is made and all leases begin anew';
     log.error(`the lease key cannot be read; ${then}`, {

@@ -39,6 +39,8 @@ export class Member {
   seat: Seat | null = null;
   /** Finds the limit of requests at once; null when it is fixed or there is none. The cluster sets it. */
   limiter: Limiter | null = null;
+  /** Its generation as it is told of it. */
+  epoch: string;
   #entry: BackendEntry;
   readonly #cluster: ClusterEntry;
   readonly #tools: MemberTools;
@@ -54,6 +56,7 @@ export class Member {
     this.address = url.hostname;
     this.port = url.port === '' ? (this.scheme === 'https' ? 443 : 80) : Number(url.port);
     this.key = upstreamKey(cluster, entry);
+    this.epoch = String(entry.generation);
     this.#entry = entry;
     this.#cluster = cluster;
     this.#tools = tools;
@@ -65,6 +68,7 @@ export class Member {
 
   /** The same backend by a newer snapshot: connections stay. */
   update(entry: BackendEntry): void {
+    this.epoch = String(entry.generation);
     this.#entry = entry;
   }
 

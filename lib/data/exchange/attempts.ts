@@ -1,5 +1,6 @@
 // The attempts of one exchange: placed, sent, fed with the body, and made once more where the rules allow it.
 
+import { EPOCH_FIELD } from '../../core/cooperation.ts';
 import type { Fields, MutableFields } from '../../core/fields.ts';
 import { Outcome, type OutcomeCode } from '../../scoreboard/ports.ts';
 import type { TraceContext } from '../../telemetry/emit.ts';
@@ -110,9 +111,10 @@ export class Attempts implements PlacementOwner {
   #upstreamHead(member: Member, attempt: Attempt): UpstreamHead {
     const { incoming, account, trace } = this.#owner;
     const { method, protocol, bodyLength } = incoming.head;
-    const { target, host, fields: base, known } = this.#outbound;
+    const { target, host, fields: base, leased, known } = this.#outbound;
     const fields: MutableFields = base.slice();
     if (attempt.number > 1 || this.#placement.waitedMs > 0) shortenGrpcTimeout(fields, account.elapsedMs());
+    if (leased) fields.push(EPOCH_FIELD, member.epoch);
     attempt.spanId = trace.inject(fields);
     const fresh = this.#stale;
     const { scheme } = member;

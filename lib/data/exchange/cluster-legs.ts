@@ -1,7 +1,7 @@
 // Other backends for a WebSocket that may move: chosen as for a request, asked as the first one was, checked against it.
 
 import type { Duplex } from 'node:stream';
-import { COOPERATIVE_FIELD, RESUME_FIELD, SESSION_FIELD } from '../../core/cooperation.ts';
+import { COOPERATIVE_FIELD, EPOCH_FIELD, RESUME_FIELD, SESSION_FIELD } from '../../core/cooperation.ts';
 import { type Fields, fieldValue, hasField, type MutableFields, removeField } from '../../core/fields.ts';
 import { signResume } from '../../plan/lease/resume.ts';
 import { BackendState, Outcome } from '../../scoreboard/ports.ts';
@@ -157,6 +157,7 @@ export class ClusterLegs implements LegSource {
       atMs: clock.wallMs(),
     };
     fields.push(RESUME_FIELD, signResume(resume, compiled.leaseKey));
+    fields.push(EPOCH_FIELD, member.epoch);
     attempt.spanId = trace.inject(fields);
     const { target, host } = outbound;
     return {

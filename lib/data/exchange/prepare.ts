@@ -33,6 +33,8 @@ export interface Outbound {
   readonly target: string;
   readonly host: string;
   readonly fields: Fields;
+  /** It comes under a lease: its backend is told the epoch. */
+  readonly leased: boolean;
   /** What `fields` begins with, when it was made before. */
   readonly known: KnownFields | null;
 }
@@ -115,7 +117,8 @@ export function outbound(
     const resume = { session, from, epoch, atMs: plane.clock.wallMs() };
     if (from !== '') fields.push(RESUME_FIELD, signResume(resume, plane.compiled.leaseKey));
   }
-  return { target: path + query, host: route.host ?? host, fields, known };
+  const leased = moves || carrier !== null;
+  return { target: path + query, host: route.host ?? host, fields, leased, known };
 }
 
 /** How a WebSocket on this route is moved, if at all. */

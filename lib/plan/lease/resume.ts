@@ -27,6 +27,24 @@ const PATTERN =
 export const resumeKey = (secret: Uint8Array): Buffer =>
   createHmac('sha256', secret).update('leaseway resume 1').digest();
 
+/** Derived keys in one line, as an environment variable holds them: `ID:KEY,…`, base64url, in the order of the lease keys. */
+export const writeResumeKeys = (keys: readonly SigningKey[]): string =>
+  keys.map(({ id, secret }) => `${id}:${resumeKey(secret).toString('base64url')}`).join(',');
+
+/** What `writeResumeKeys` wrote, by the id of the lease key. Throws RangeError. */
+export function readResumeKeys(text: string): ReadonlyMap<string, Uint8Array> {
+  return new Map(
+    text
+      .trim()
+      .split(',')
+      .map(entry => {
+        const [, id, key] = /^\s*([0-9a-f]{8}):([\w-]{43})\s*$/.exec(entry) ?? [];
+        if (id === undefined) throw new RangeError('resume keys: expected what leaseway resume-keys prints');
+        return [id, Buffer.from(key!, 'base64url')];
+      }),
+  );
+}
+
 /** The field's value, signed with a lease key. */
 export function signResume({ session, from, epoch, atMs }: Resume, { id, secret }: SigningKey): string {
   const said = `session="${session}", from="${from}", epoch=${epoch}, at=${Math.round(atMs)}, key="${id}"`;
