@@ -314,7 +314,7 @@ export const migrate = z
   .enum(MIGRATE_MODES)
   .default('off')
   .describe(
-    'off: a WebSocket stays with its backend until that drains. reconnect: its client is told to come again (1012). transparent: the client keeps its connection, a fresh one to another backend takes over. sdk: as transparent',
+    'off: a WebSocket stays with its backend until that drains. reconnect: its client is told to come again (1012). transparent: the client keeps its connection, a fresh one to another backend takes over. sdk: clients of leaseway/client get leases, and open the new connection before the old one ends',
   );
 
 const WebSockets = z.strictObject({
