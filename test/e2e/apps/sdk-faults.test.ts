@@ -42,7 +42,7 @@ async function bare(t: Test, leaseway: Leaseway) {
   const end = new AbortController();
   let watched = false;
   t.teardown(() => end.abort());
-  const watching = (async () => {
+  void (async () => {
     try {
       for await (const { event } of service.watch({ lease: lease!.token }, { signal: end.signal }))
         if (event.case === 'migration') asked.push(event.value);
@@ -67,7 +67,6 @@ async function bare(t: Test, leaseway: Leaseway) {
     asked,
     answer,
     ready,
-    stopWatching: () => (end.abort(), watching),
   };
 }
 
