@@ -1,11 +1,7 @@
 // The SDK in a real browser, bundled as a page would bundle it: connects, sends, comes back, moves, exactly once.
 
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { resolve } from 'node:path';
-import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
 import t from 'tap';
 import { type WebSocket, WebSocketServer } from 'ws';
 import {
@@ -15,59 +11,10 @@ import {
   onDrainNotice,
 } from '../../lib/server/index.ts';
 import { LeaseServiceStandIn } from '../support/lease-service.ts';
+import { launchChromium, SDK_PAGE, type SdkPage, sdkScript } from '../support/sdk-page.ts';
 
-const CLIENT = resolve(import.meta.dirname, '../../lib/client/index.ts');
-const CHROMIUM =
-  process.env.CHROME ??
-  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(path => existsSync(path));
-
-/** What runs in the page: it numbers its messages, and says what came of them. */
-interface Page {
-  talk(
-    enveloped: boolean,
-    moves: number,
-  ): Promise<{ sent: number; got: string[]; states: string[]; migrated: boolean[]; protocol: string }>;
-}
-
-const SCRIPT = `
-  import { envelope, LeasewaySocket } from ${JSON.stringify(CLIENT)};
-  globalThis.talk = async (enveloped, moves) => {
-    const got = [], states = [], migrated = [];
-    const socket = new LeasewaySocket(location.origin + '/chat?room=1', ['chat'],
-      { retryBaseMs: 10, ...(enveloped && { envelope: envelope() }) });
-    socket.addEventListener('state', () => states.push(socket.state));
-    socket.addEventListener('migrated', event => migrated.push(event.detail.clean));
-    await new Promise(resolve => { socket.onopen = resolve; });
-    const protocol = socket.protocol;
-    let sent = 0;
-    socket.onmessage = ({ data }) => { got.push(data); };
-    while (migrated.length < moves || (enveloped && !states.includes('reconnecting'))) {
-      for (let i = 0; i < 10; i++) socket.send(String(sent++));
-      await new Promise(resolve => setTimeout(resolve, 4));
-    }
-    while (got.length < sent) await new Promise(resolve => setTimeout(resolve, 4));
-    const closed = new Promise(resolve => { socket.onclose = resolve; });
-    socket.close(1000);
-    await closed;
-    return { sent, got, states, migrated, protocol };
-  };
-`;
-
-const { outputFiles } = await build({
-  stdin: { contents: SCRIPT, resolveDir: '/' },
-  bundle: true,
-  minify: true,
-  write: false,
-  format: 'esm',
-  platform: 'browser',
-});
-const bundle = outputFiles[0]!.text;
-
-if (CHROMIUM === undefined) throw new Error('no Chromium: apt-get install chromium, or say where in CHROME');
-const browser = await chromium.launch({
-  executablePath: CHROMIUM,
-  args: ['--no-sandbox', '--disable-gpu'],
-});
+const bundle = await sdkScript();
+const browser = await launchChromium();
 t.teardown(() => browser.close());
 
 async function backend(serve: (socket: WebSocket) => void): Promise<string> {
@@ -94,15 +41,17 @@ for (const enveloped of [false, true])
       ),
     );
     await using service = await LeaseServiceStandIn.start({ backend: nth => urls[nth % 2]! });
-    service.onRequest(path =>
-      path === '/' ? '<script type=module src=/page.js></script>' : path === '/page.js' ? bundle : null,
-    );
+    service.onRequest(path => (path === '/' ? SDK_PAGE : path === '/page.js' ? bundle : null));
     const page = await browser.newPage();
     const errors: string[] = [];
     page.on('pageerror', error => errors.push(error.message));
     await page.goto(service.url.replace(/^ws(.*)\/chat.*/, 'http$1/'));
     await page.waitForFunction(() => 'talk' in globalThis);
-    const talk = page.evaluate(enveloped => (globalThis as unknown as Page).talk(enveloped, 3), enveloped);
+    const talk = page.evaluate(talk => (globalThis as unknown as SdkPage).talk(talk), {
+      url: service.url,
+      enveloped,
+      moves: 3,
+    });
     const moving = setInterval(() => service.moveAll(), 60);
     // Without an envelope a cut may cost messages, which is no surprise.
     const cutting = enveloped ? setInterval(() => service.cutAll(), 145) : undefined;

@@ -69,6 +69,11 @@ export class SdkBackend implements AsyncDisposable {
   /** As when its process is killed. */
   kill(): void {
     this.#server.close();
+    this.cutAll();
+  }
+
+  /** Without a Close. */
+  cutAll(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
