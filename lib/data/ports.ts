@@ -102,6 +102,10 @@ export interface AnswerHead {
   readonly status: number;
   /** As received from the backend adapter with connection-specific fields removed. */
   readonly fields: Fields;
+  /** Of fields that may come again on the backend's connection: the same for as long as they are the same. */
+  readonly memo?: FieldsMemo | null;
+  /** These fields, when they were sent before. */
+  readonly known?: KnownFields | null;
 }
 
 /** One request of a client: implemented by http1/ and http2/, driven by the story. */

@@ -13,6 +13,7 @@ import { ERRORS, type ErrorCode } from '../../core/errors.ts';
 import type { Fields, MutableFields } from '../../core/fields.ts';
 import { Outcome } from '../../scoreboard/ports.ts';
 import type { TraceContext } from '../../telemetry/emit.ts';
+import type { LeaseToSend } from '../hygiene/answer-fields.ts';
 import type { AnswerHead, Incoming, Reason, Refusal, RequestSink } from '../ports.ts';
 import { errorAnswer, type OwnAnswer } from '../router/answers.ts';
 import { Account } from './account.ts';
@@ -31,6 +32,7 @@ import {
   timeLimitMs,
 } from './prepare.ts';
 import { Reply } from './reply.ts';
+import { ReusedAnswer } from './reuse.ts';
 import { openSession, type Session } from './session.ts';
 import { type BroughtTicket, ticketOf } from './ticketed.ts';
 import { joinTunnel } from './tunnel.ts';
@@ -138,12 +140,28 @@ export class Exchange implements RequestSink, AttemptsOwner {
   answerHead(head: AnswerHead): void {
     this.#attempts!.settled();
     this.#attempts!.enterIdle();
-    this.#reply.head(head.status, head.fields, this.#answerFields(head));
+    const lease = this.#lease();
+    const forAll = head.memo != null && lease === null && this.#attempts!.explanation === '';
+    const known = forAll ? this.#knownAnswer(head) : null;
+    this.#reply.head(head.status, head.fields, known?.fields ?? this.#answerFields(head, lease), known);
   }
 
-  #answerFields(head: AnswerHead): MutableFields {
+  #lease(): LeaseToSend | null {
+    return this.#attempts!.session.leaseToSend(this.incoming.connection.tls !== null);
+  }
+
+  #knownAnswer(head: AnswerHead): ReusedAnswer {
+    const { answers } = this.#plane.compiled;
+    const { route } = this.#routed!;
+    const { cluster } = this.#attempts!.session;
+    return (
+      ReusedAnswer.of(head, answers, route, cluster) ??
+      ReusedAnswer.keep(this.#answerFields(head, null), head, answers, route, cluster)
+    );
+  }
+
+  #answerFields(head: AnswerHead, lease: LeaseToSend | null): MutableFields {
     const { session, member, explanation } = this.#attempts!;
-    const lease = session.leaseToSend(this.incoming.connection.tls !== null);
     const { answerEdits } = this.#routed!.route;
     const { answers } = this.#plane.compiled;
     const { cluster } = session;
@@ -179,7 +197,7 @@ export class Exchange implements RequestSink, AttemptsOwner {
     const { account, trace } = this;
     // The tunnel has the account from here on, for hours perhaps: what led here is not kept for it.
     this.#finished = true;
-    const fields = this.#answerFields(head);
+    const fields = this.#answerFields(head, this.#lease());
     this.#attempts = null;
     const facts = {
       ...{ member, account, outbound, trace },

@@ -1,9 +1,9 @@
 // What the client is told: a backend's answer, the proxy's own, or a connection that breaks.
 
-import type { Fields, MutableFields } from '../../core/fields.ts';
+import type { Fields } from '../../core/fields.ts';
 import { isGrpc, isTrailersOnly } from '../hygiene/grpc.ts';
 import { forwardTrailers } from '../hygiene/trailers.ts';
-import type { Incoming, Reason } from '../ports.ts';
+import type { Incoming, KnownFields, Reason } from '../ports.ts';
 import { grpcTrailers, type OwnAnswer } from '../router/answers.ts';
 import type { Account } from './account.ts';
 import type { Plane } from './plane.ts';
@@ -31,14 +31,14 @@ export class Reply {
   }
 
   /** The head of a backend's answer, with the fields as the client is to see them. */
-  head(status: number, received: Fields, fields: MutableFields): void {
+  head(status: number, received: Fields, fields: Fields, known: KnownFields | null): void {
     const { head } = this.#incoming;
     this.#begun = true;
     this.#account.answered(status);
     const bodyless = head.method === 'HEAD' || status === 204 || status === 304;
     // gRPC clients look for such a status only in a head that ends the stream.
     const whole = bodyless || (head.version === '2' && isTrailersOnly(received));
-    this.#incoming.answer({ status, fields }, whole);
+    this.#incoming.answer({ status, fields, known }, whole);
   }
 
   /** False when the client takes no more for now. */

@@ -1,4 +1,4 @@
-// The fields for a backend, made once for a field section that comes again on its connection.
+// The fields for a backend and for a client, made once for a field section that comes again on its connection.
 //
 // What is reused is what follows from the section alone, for one route of one configuration. The request line, the lease, the
 // request id, the trace context and all limits are looked at with each request.
@@ -6,8 +6,9 @@
 import type { Fields, MutableFields } from '../../core/fields.ts';
 import { hasField } from '../../core/fields.ts';
 import type { OrcaIntake } from '../cluster/orca-intake.ts';
+import type { AnswerHygiene } from '../hygiene/answer-fields.ts';
 import type { RequestHygiene } from '../hygiene/request-fields.ts';
-import type { KnownFields, RequestHead } from '../ports.ts';
+import type { AnswerHead, KnownFields, RequestHead } from '../ports.ts';
 import type { CompiledRoute } from '../router/route.ts';
 
 /** An attempt replaces these, or shortens them: a section that has one is made anew each time. */
@@ -87,6 +88,65 @@ export class ReusedFields implements KnownFields {
     const fields = this.fields.slice();
     fields.push(idField, requestId);
     return fields;
+  }
+}
+
+/** The fields for clients, made once for an answer's fields that come again. Not for a client that is given a lease. */
+export class ReusedAnswer implements KnownFields {
+  readonly fields: Fields;
+  lines: string | null = null;
+  readonly #answers: AnswerHygiene;
+  readonly #route: CompiledRoute;
+  readonly #orca: OrcaIntake | null;
+  readonly #carrier: object | null;
+  /** The Date that was added; empty when the backend gave one. */
+  readonly #date: string;
+
+  private constructor(
+    fields: Fields,
+    answers: AnswerHygiene,
+    route: CompiledRoute,
+    cluster: ClusterFields,
+    date: string,
+  ) {
+    this.fields = fields;
+    this.#answers = answers;
+    this.#route = route;
+    this.#carrier = cluster.carrier;
+    this.#orca = cluster.orca;
+    this.#date = date;
+  }
+
+  /** What was made of the fields before, if it was made for the same; else null. */
+  static of(
+    head: AnswerHead,
+    answers: AnswerHygiene,
+    route: CompiledRoute,
+    cluster: ClusterFields,
+  ): ReusedAnswer | null {
+    const made = head.memo?.made;
+    if (!(made instanceof ReusedAnswer)) return null;
+    const same =
+      made.#answers === answers &&
+      made.#route === route &&
+      made.#carrier === cluster.carrier &&
+      made.#orca === cluster.orca &&
+      (made.#date === '' || made.#date === answers.date());
+    return same ? made : null;
+  }
+
+  /** Keeps them for when they come again. */
+  static keep(
+    fields: Fields,
+    { memo, fields: received }: AnswerHead,
+    answers: AnswerHygiene,
+    route: CompiledRoute,
+    cluster: ClusterFields,
+  ): ReusedAnswer {
+    const date = hasField(received, 'date') ? '' : answers.date();
+    const made = new ReusedAnswer(fields, answers, route, cluster, date);
+    memo!.made = made;
+    return made;
   }
 }
 

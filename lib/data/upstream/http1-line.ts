@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 import type { Fields } from '../../core/fields.ts';
 import { AnswerReader } from '../http1/codec/answer-reader.ts';
 import { owned, readShared } from '../lent.ts';
+import type { FieldsMemo } from '../ports.ts';
 import { siftAnswerFields } from './answer-fields.ts';
 import type { Http1Request } from './http1-request.ts';
 
@@ -44,6 +45,8 @@ export class Http1Line {
   /** The fields of the last answer as they came, and as they go on: the same again need not be looked through. */
   #came: Fields | null = null;
   #goesOn: Fields = [];
+  /** Null until they have come again. */
+  #memo: FieldsMemo | null = null;
   readonly #onData = (chunk: Buffer): void => this.#data(chunk);
   readonly #onEnd = (): void => this.#end();
   readonly #onDrain = (): void => this.#request?.drained();
@@ -167,12 +170,13 @@ export class Http1Line {
       }
       this.#came = came;
       this.#goesOn = fields;
-    }
+      this.#memo = null;
+    } else this.#memo ??= { made: null };
     const fields = this.#goesOn;
     if (status >= 200) {
       this.#headTold = true;
       if (this.#paused) this.socket.pause();
-      request.sink.head({ status, fields });
+      request.sink.head({ status, fields, memo: this.#memo });
       return true;
     }
     if (status === 101) {

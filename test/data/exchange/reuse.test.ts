@@ -162,3 +162,58 @@ t.test('a lease is looked at with each request', async t => {
   t.ok(reply.status < 300, `maintenance: ${reply.status} ${reply.text}`);
   await leaseway.until(async () => (await client.ask('GET / HTTP/1.1')).backend !== first.backend);
 });
+
+t.test('an answer whose fields come again is that of its route, its configuration, its second', async t => {
+  const server = createServer((_request, response) => {
+    response.sendDate = false;
+    response.setHeader('X-From', 'backend').end('same');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => void server.closeAllConnections());
+  t.teardown(() => void server.close());
+  const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+  const routes = [
+    {
+      match: { path: '/edited' },
+      cluster: 'app',
+      response_headers: { set: { 'X-Edge': 'yes' }, remove: ['X-From'] },
+    },
+    { cluster: 'app' },
+  ];
+  await using leaseway = await Leaseway.start(options(url, { routes }));
+  const client = new Repeater(t, leaseway.port());
+  const plain = await client.raw('GET / HTTP/1.1');
+  for (let i = 0; i < 4; i++) {
+    t.match(
+      await client.raw('GET / HTTP/1.1'),
+      /X-From: backend\r\n(?![^]*X-Edge)[^]*Via: 1\.1 leaseway\r\n/,
+    );
+    t.match(await client.raw('GET /edited HTTP/1.1'), /^(?![^]*X-From)[^]*X-Edge: yes\r\n/);
+  }
+  const dateOf = (answer: string): string | undefined => /\r\nDate: (.+?)\r\n/.exec(answer)?.[1];
+  await leaseway.until(async () => {
+    const date = dateOf(await client.raw('GET / HTTP/1.1'))!;
+    return Date.parse(date) > Date.parse(dateOf(plain)!);
+  });
+  leaseway.rewrite(options(url, { routes, via: 'edge' }));
+  t.equal((await leaseway.reload()).status, 200);
+  t.match(await client.raw('GET / HTTP/1.1'), /\r\nVia: 1\.1 edge\r\n/);
+});
+
+t.test(
+  'a lease goes to the client it was made for, however often the answer’s fields come again',
+  async t => {
+    const url = await backend(t, 'a');
+    const clusters = { app: { backends: [url], sticky: { by: 'cookie' } } };
+    await using leaseway = await Leaseway.start({ config: { http1: 'native' }, clusters });
+    const cookieOf = (answer: string): string | undefined => /\r\nset-cookie: ([^;\r]+)/i.exec(answer)?.[1];
+    const first = cookieOf(await new Repeater(t, leaseway.port()).raw('GET / HTTP/1.1'))!;
+    const kept = new Repeater(t, leaseway.port(), `${SECTION}Cookie: ${first}\r\n`);
+    for (let i = 0; i < 4; i++) {
+      t.equal(cookieOf(await kept.raw('GET / HTTP/1.1')), undefined);
+      t.equal(cookieOf(await kept.raw('GET / HTTP/1.1')), undefined);
+      const given = cookieOf(await new Repeater(t, leaseway.port()).raw('GET / HTTP/1.1'));
+      t.ok(given !== undefined && given !== first, `given ${given}`);
+    }
+  },
+);

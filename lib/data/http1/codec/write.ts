@@ -32,16 +32,28 @@ export function requestHead(
   extra: string,
   known: KnownFields | null = null,
 ): string | null {
-  if (known !== null) known.lines ??= fieldLines(known.fields);
+  if (known !== null) known.lines ??= knownLines(known);
   const before = known === null ? '' : known.lines;
   const lines = fieldLines(fields, known === null ? 0 : known.fields.length);
   if (before === null || lines === null || !isName(method) || !isTarget(target)) return null;
   return `${method} ${target} HTTP/1.1\r\n${before}${lines}${extra}\r\n`;
 }
 
-/** `extra` are whole lines. Null when the answer cannot be sent. */
-export function answerHead(status: number, fields: Fields, extra: string): string | null {
-  const lines = fieldLines(fields);
+/** Lines that will be written again are kept as one piece of text: one that still consists of parts is put together at each write. */
+function knownLines(known: KnownFields): string | null {
+  const lines = fieldLines(known.fields);
+  return lines === null ? null : Buffer.from(lines, 'latin1').toString('latin1');
+}
+
+/** `extra` are whole lines; `known` are the fields when they were sent before. Null when the answer cannot be sent. */
+export function answerHead(
+  status: number,
+  fields: Fields,
+  extra: string,
+  known: KnownFields | null = null,
+): string | null {
+  if (known !== null) known.lines ??= knownLines(known);
+  const lines = known === null ? fieldLines(fields) : known.lines;
   if (lines === null || !Number.isInteger(status) || status < 100 || status > 999) return null;
   return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines}${extra}\r\n`;
 }

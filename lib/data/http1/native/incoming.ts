@@ -159,7 +159,8 @@ export class NativeIncoming implements Incoming {
     if (last) this.#owner.close();
     let extra = this.#chunked ? 'Transfer-Encoding: chunked\r\n' : '';
     if (last) extra += 'Connection: close\r\n';
-    const text = answerHead(head.status, fields, extra);
+    const known = fields === head.fields ? head.known : null;
+    const text = answerHead(head.status, fields, extra, known);
     if (text === null) return this.#unsendable();
     this.answerBegun = true;
     this.#head = text;
