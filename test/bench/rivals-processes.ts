@@ -11,9 +11,13 @@ const SERVES_WITHIN_MS = 15_000;
 /** Of utime and stime in /proc: USER_HZ is 100 on every Linux that Node runs on. */
 const TICK_US = 10_000;
 
-/** What is measured has the first core to itself; load and backend share the rest. */
+const CORES = availableParallelism();
+/** Two workers are measured where each has a core and load and backend have two. */
+export const ROOM_FOR_TWO = CORES >= 4;
+/** What is measured has the first core to itself, two workers the first two; load and backend share the rest. */
 export const PROXY_CORES = '0';
-export const OTHER_CORES = availableParallelism() > 1 ? `1-${availableParallelism() - 1}` : '0';
+export const TWO_CORES = '0-1';
+export const OTHER_CORES = ROOM_FOR_TWO ? `2-${CORES - 1}` : CORES > 1 ? `1-${CORES - 1}` : '0';
 
 /** Ties a process, its threads and its children to these cores. */
 export function pin(pid: number, cores: string): void {

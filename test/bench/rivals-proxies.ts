@@ -5,7 +5,17 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Leaseway } from '../support/leaseway.ts';
-import { cpuUs, freePort, PROXY_CORES, pin, residentKiB, serves, start, stop } from './rivals-processes.ts';
+import {
+  cpuUs,
+  freePort,
+  PROXY_CORES,
+  pin,
+  residentKiB,
+  serves,
+  start,
+  stop,
+  TWO_CORES,
+} from './rivals-processes.ts';
 
 export type Setting = 'bare' | 'full';
 
@@ -163,7 +173,7 @@ async function startLeaseway(
     config: {
       ...{ http1, workers, leases: { keys: ['a key that signs the leases of the bench'] } },
       listeners: [
-        { address: '127.0.0.1:0' },
+        { address: '127.0.0.1:0', max_connections_per_client: 10_000 },
         { address: '127.0.0.1:0', tls: { certificates: [{ cert: stage.cert, key: stage.key }] } },
       ],
       routes: [{ match: { path: { exact: '/ws' } }, cluster: 'ws' }, { cluster: 'app' }],
@@ -174,7 +184,7 @@ async function startLeaseway(
       ws: { backends: [`http://127.0.0.1:${stage.websocket}`] },
     },
   });
-  pin(leaseway.pid, workers > 1 ? `0-${workers - 1}` : PROXY_CORES);
+  pin(leaseway.pid, workers > 1 ? TWO_CORES : PROXY_CORES);
   return {
     ...{ name, port: leaseway.port(0), tlsPort: leaseway.port(1) },
     ...usage(leaseway.pid),

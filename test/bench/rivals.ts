@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Rounds, rowsFor, table, UNITS } from './rivals-figures.ts';
 import { echo, h2load, idle, paced, sessionCookie, WRK_LOADS, wrk } from './rivals-load.ts';
+import { ROOM_FOR_TWO } from './rivals-processes.ts';
 import { firstLine, PROXIES, type Setting, type Subject, startProxy, versions } from './rivals-proxies.ts';
 import { BenchStage } from './rivals-stage.ts';
 
@@ -24,7 +25,7 @@ const { values } = parseArgs({
 });
 const seconds = Number(values.seconds ?? (values.short ? 1 : 3));
 const rounds = Number(values.rounds ?? (values.short ? 3 : 7));
-const idleConnections = 500;
+const idleConnections = 2000;
 const proxies = values.proxies.split(',');
 const wanted = (figure: string): boolean =>
   values.only === '' || values.only.split(',').some(text => figure.includes(text));
@@ -119,7 +120,11 @@ await play('bare', FIGURES.bare, proxies, stage);
 for (let round = 0; round < Math.min(rounds, IDLE_ROUNDS); round++)
   await play('bare', IDLE, proxies, stage, 1);
 await play('full', FIGURES.full, proxies, stage);
-if (values.proxies === PROXIES.join(',') || values.only.includes('two workers'))
+if (!ROOM_FOR_TWO)
+  process.stdout.write(
+    'two workers: not told here, where load and backend have no cores of their own (4 are needed)\n\n',
+  );
+else if (values.proxies === PROXIES.join(',') || values.only.includes('two workers'))
   await play('bare', ['two workers'], ['leaseway', 'leaseway×2'], stage);
 
 const rows = rowsFor('leaseway', quantities satisfies ReadonlyMap<string, Rounds>);
