@@ -26,7 +26,7 @@ const MAX_PIPE_WRITE = 4_096;
 const MAX_FILE_WRITE = 64 * 1_024;
 const MAX_BUFFER_BYTES = 4 * 1_024 * 1_024;
 /** Characters gathered before the stream sees them: it counts the bytes of each piece it gets, which costs as much as the line itself. */
-const CHUNK_LENGTH = 8_192;
+const CHUNK_LENGTH = 32_768;
 const FLUSH_MS = 250;
 /** After an error (disk full, no such folder) everything is dropped for this long, then tried again. */
 const RETRY_MS = 1_000;
