@@ -7,9 +7,19 @@ import { HOOK_CHANNEL, hookWorkers } from './hook-workers.ts';
 
 /**
  * `terminate`: ended from outside, whatever it does; `fill`: until the heap is full; `hoard`: opens files until there is no descriptor
- * left, `release`: closes them.
+ * left, `release`: closes them; `later` and `earlier`: the wall clock is set by ten minutes.
  */
-export type Act = 'exit' | 'throw' | 'hang' | 'fill' | 'measure' | 'hoard' | 'release' | 'terminate';
+export type Act =
+  | 'exit'
+  | 'throw'
+  | 'hang'
+  | 'fill'
+  | 'measure'
+  | 'hoard'
+  | 'release'
+  | 'later'
+  | 'earlier'
+  | 'terminate';
 
 export interface HookOrder {
   readonly thread: string;

@@ -12,6 +12,9 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 const hoarded: number[] = [];
+const wallMs = Date.now;
+const STEP_MS = 600_000;
+let aheadMs = 0;
 const channel = new BroadcastChannel(HOOK_CHANNEL);
 channel.unref();
 channel.onmessage = message => {
@@ -26,8 +29,15 @@ channel.onmessage = message => {
     });
   if (order.act === 'hoard') hoard();
   if (order.act === 'release') for (const fd of hoarded.splice(0)) closeSync(fd);
+  if (order.act === 'later') setClock(STEP_MS);
+  if (order.act === 'earlier') setClock(-STEP_MS);
   if (order.act === 'measure') channel.postMessage({ measure: measure() });
 };
+
+function setClock(byMs: number): void {
+  aheadMs += byMs;
+  Date.now = () => wallMs() + aheadMs;
+}
 
 function hoard(): void {
   try {

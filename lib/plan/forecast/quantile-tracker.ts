@@ -7,6 +7,8 @@ const FIRST_GAIN = 0.5;
 const LAST_GAIN = 0.005;
 /** Scaled errors beyond are taken for this, which bounds every quantile. */
 const MAX_SCALED = 10;
+/** No nudge leads beyond it. */
+export const MOST_OFFSET = MAX_SCALED + FIRST_GAIN;
 /** Mean error before any is known, in load. */
 const UNKNOWN_SCALE = 0.1;
 const MIN_SCALE = 1e-6;

@@ -4,7 +4,7 @@ import type { CycleState } from './cycle.ts';
 import { INPUTS } from './direct.ts';
 import { MAX_PERIOD_BINS } from './period-finder.ts';
 import type { ProfileState } from './profile.ts';
-import { LEVELS } from './quantile-tracker.ts';
+import { LEVELS, MOST_OFFSET } from './quantile-tracker.ts';
 import { MEMBERS } from './reach.ts';
 
 export interface ReachState {
@@ -56,6 +56,8 @@ function isReach(json: unknown, horizonMs: number): boolean {
     areNumbers(state.regression, INPUTS) &&
     areNumbers(state.flatRegression, INPUTS) &&
     areNumbers(state.offsets, LEVELS.length) &&
+    // Nudged back by hundredths, one beyond would take hours.
+    state.offsets.every(offset => Math.abs(offset) <= MOST_OFFSET) &&
     areNumbers([state.errorScale, state.scale], 2) &&
     state.errorScale! > 0 &&
     state.scale! >= 0
