@@ -191,6 +191,7 @@ async function main(): Promise<void> {
         routes: () => plane?.routeSlots ?? [],
         backends: () => registry.status(),
         forecasts: () => registry.forecasts.report(),
+        signals: (cluster, backend) => signals.report(cluster, backend, clock.monotonicMs()),
         workerRows: () => Array.from({ length: board.shape.workers }, (_, row) => row),
       },
       clock,

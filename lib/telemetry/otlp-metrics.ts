@@ -13,7 +13,17 @@ import {
   type WorkerCounter,
 } from '../scoreboard/ports.ts';
 import { type ForecastSource, forecastMetrics } from './otlp-forecasts.ts';
-import { type HrTime, hrTime, type OtlpMetrics, type Resource, type Scope } from './otlp-packages.ts';
+import { hrTime, type OtlpMetrics, type Resource, type Scope } from './otlp-packages.ts';
+import {
+  type Attributes,
+  CUMULATIVE,
+  DOUBLE,
+  type Metric,
+  type Point,
+  type Span,
+  sum,
+} from './otlp-points.ts';
+import { type SignalsSource, signalMetrics } from './otlp-signals.ts';
 
 /** What the metrics are read from; the composition root gives the names that belong to the board's indices. */
 export interface MetricsSource {
@@ -31,23 +41,14 @@ export interface MetricsSource {
     readonly slot: number;
   }[];
   forecasts(): readonly ForecastSource[];
+  /** What these backends say of their load. */
+  signals(cluster: string, backend: string): SignalsSource;
   /** Rows of the scoreboard that workers have or had. */
   workerRows(): readonly number[];
 }
 
-type Metric = OtlpMetrics['scopeMetrics'][number]['metrics'][number];
-type Attributes = Record<string, string | number>;
-interface Point<T> {
-  readonly attributes: Attributes;
-  readonly value: T;
-}
-
-/** Values of the SDK's enumerations (sdk-metrics MetricData, AggregationTemporality; api ValueType). */
+/** Value of the SDK's enumeration (sdk-metrics MetricData). */
 const HISTOGRAM = 0;
-const SUM = 3;
-const CUMULATIVE = 1;
-const INT = 0;
-const DOUBLE = 1;
 
 const STATUS_CLASSES = [1, 2, 3, 4, 5] as const;
 const OUTCOMES = [
@@ -71,6 +72,10 @@ export function collectMetrics(
     ...requestMetrics(source, span),
     ...backendMetrics(source, span),
     ...forecastMetrics(source.forecasts(), span),
+    ...signalMetrics(
+      source.backends().map(({ cluster, id }) => ({ cluster, id, ...source.signals(cluster, id) })),
+      span,
+    ),
     ...workerMetrics(source, span),
     sum('leaseway.telemetry.dropped', 'Spans and logs that were not exported', '{item}', true, span, [
       ...Object.entries(dropped).map(([signal, value]) => ({
@@ -152,11 +157,6 @@ function workerMetrics({ board, workerRows }: MetricsSource, span: Span): Metric
   ];
 }
 
-interface Span {
-  readonly startTime: HrTime;
-  readonly endTime: HrTime;
-}
-
 function histogram(
   name: string,
   description: string,
@@ -176,23 +176,6 @@ function histogram(
         count: countOf(value),
       },
     })),
-  };
-}
-
-function sum(
-  name: string,
-  description: string,
-  unit: string,
-  isMonotonic: boolean,
-  span: Span,
-  points: readonly Point<number>[],
-): Metric {
-  return {
-    descriptor: { name, description, unit, valueType: INT },
-    aggregationTemporality: CUMULATIVE,
-    dataPointType: SUM,
-    isMonotonic,
-    dataPoints: points.map(point => ({ ...span, ...point })),
   };
 }
 

@@ -28,6 +28,13 @@ function scoreboard() {
     board: control,
     routes: () => new Map([['items', 0]]),
     backends: () => [{ cluster: 'web', id: 'web-1', url: 'http://10.0.0.1:9001', slot: 2 }],
+    signals: (cluster, backend) =>
+      cluster === 'web' && backend === 'web-1'
+        ? {
+            signals: [{ signal: 'cpu', value: 0.4, ageMs: 1_500, source: 'orca' }],
+            sources: [{ source: 'orca', name: '', ok: true, failures: 2, refused: 3 }],
+          }
+        : { signals: [], sources: [] },
     forecasts: () => [
       {
         cluster: 'web',
@@ -188,6 +195,14 @@ t.test('metrics arrive and are what the workers counted', async t => {
   ]);
   t.match(points('leaseway.outlook.mase'), [{ asDouble: 0.9 }]);
   t.match(points('leaseway.forecast.mase'), [{ asDouble: 0.75, attributes: { 'leaseway.horizon': 5 } }]);
+  const said = { 'leaseway.cluster': 'web', 'leaseway.backend': 'web-1', 'leaseway.source': 'orca' };
+  t.match(points('leaseway.signal.value'), [
+    { asDouble: 0.4, attributes: { ...said, 'leaseway.signal': 'cpu' } },
+  ]);
+  t.match(points('leaseway.signal.age'), [{ asDouble: 1.5 }]);
+  t.match(points('leaseway.signal.source_up'), [{ asDouble: 1, attributes: said }]);
+  t.same(values('leaseway.signal.failures'), [2]);
+  t.same(values('leaseway.signal.values_refused'), [3]);
   for (const unknown of ['leaseway.forecast.recall', 'leaseway.backend.predicted_load'])
     t.equal(receiver.metrics.has(unknown), false, `${unknown} is not known yet`);
   const attempts = points('leaseway.backend.attempts');
