@@ -6,10 +6,15 @@ import { EventCalendar, type EventWindow } from '../../plan/forecast/events.ts';
 import type { Announced } from './announcements.ts';
 import type { EventReport } from './ports.ts';
 
-/** Schedules are laid out so far ahead, and again each time half of it has passed. */
-const AHEAD_MS = 3_600_000;
-/** Of one schedule; the most frequent has one every ten seconds. */
-const MOST_OCCURRENCES = 64;
+/** Schedules are laid out so far ahead, and again when a third of it has passed: an hour is always known. */
+const AHEAD_MS = 5_400_000;
+/** Shown to operators. */
+const SHOWN_MS = 3_600_000;
+/** Of one schedule at a time; of a frequent one the next come before these are over. */
+const MOST_OCCURRENCES = 128;
+/** Nobody looks farther ahead than the longest horizon: so long before what is laid out ends, more is. */
+const MARGIN_MS = 660_000;
+const LEAST_BETWEEN_MS = 10_000;
 /** The wall clock was set: everything is laid out anew. */
 const JUMP_MS = 2_000;
 
@@ -26,6 +31,8 @@ export class EventPlan {
   #announced: readonly Announced[] = [];
   #windows: readonly Planned[] = [];
   #laidOutMs = Number.NaN;
+  /** When it is laid out again. */
+  #againMs = Number.NaN;
   #lastWallMs = Number.NaN;
   #lastMs = Number.NaN;
 
@@ -51,7 +58,7 @@ export class EventPlan {
     const jumped = Math.abs(wallMs - this.#lastWallMs - (nowMs - this.#lastMs)) > JUMP_MS;
     this.#lastWallMs = wallMs;
     this.#lastMs = nowMs;
-    const fresh = wallMs >= this.#laidOutMs && wallMs < this.#laidOutMs + AHEAD_MS / 2;
+    const fresh = wallMs >= this.#laidOutMs && wallMs < this.#againMs;
     if (fresh && !jumped) return;
     this.#laidOutMs = wallMs;
     this.#layOut(wallMs);
@@ -82,6 +89,7 @@ export class EventPlan {
   report(wallMs: number): readonly EventReport[] {
     return this.#windows
       .filter(({ endWallMs }) => endWallMs > wallMs)
+      .filter(({ startWallMs, source }) => source === 'announced' || startWallMs < wallMs + SHOWN_MS)
       .map(({ id, name, backends, factor, startWallMs, endWallMs, source }) => ({
         id,
         cluster: this.#cluster,
@@ -98,9 +106,12 @@ export class EventPlan {
     // What runs keeps its object: the forecaster learns from a window as long as it is the same one.
     const known = new Map(this.#windows.map(window => [window.id, window]));
     const planned: Planned[] = [];
+    let endMs = wallMs + AHEAD_MS;
     for (const { config, schedule } of this.#schedules) {
       const { name, factor, backends } = config;
-      for (const startMs of occurrences(schedule, wallMs - config.for, wallMs + AHEAD_MS, MOST_OCCURRENCES))
+      const starts = occurrences(schedule, wallMs - config.for, wallMs + AHEAD_MS, MOST_OCCURRENCES);
+      if (starts.length === MOST_OCCURRENCES) endMs = Math.min(endMs, starts.at(-1)!);
+      for (const startMs of starts)
         planned.push({
           id: `${name}@${new Date(startMs).toISOString()}`,
           name,
@@ -125,11 +136,20 @@ export class EventPlan {
         return before !== undefined && JSON.stringify(before) === JSON.stringify(window) ? before : window;
       })
       .sort((a, b) => a.startWallMs - b.startWallMs);
+    this.#againMs = wallMs + AHEAD_MS / 3;
+    this.#againBefore(endMs);
     for (const [backend, calendar] of this.#calendars) this.#fill(backend, calendar);
+  }
+
+  /** What is laid out is whole until then. */
+  #againBefore(endMs: number): void {
+    const dueMs = Math.max(this.#laidOutMs + LEAST_BETWEEN_MS, endMs - MARGIN_MS);
+    this.#againMs = Math.min(this.#againMs, dueMs);
   }
 
   #fill(backend: string, calendar: EventCalendar): void {
     calendar.replace(this.#windows.filter(window => concerns(window, backend)));
+    this.#againBefore(calendar.endMs);
   }
 }
 

@@ -24,6 +24,7 @@ export class EventCalendar {
   #near: readonly EventWindow[] = [];
   #nearFromMs = 0;
   #nearToMs = 0;
+  #endMs = Number.POSITIVE_INFINITY;
 
   /** False when the window is no window. */
   announce(window: EventWindow): boolean {
@@ -43,9 +44,16 @@ export class EventCalendar {
     this.#nearToMs = this.#nearFromMs;
   }
 
+  /** Start of the first window that `replace` left out. */
+  get endMs(): number {
+    return this.#endMs;
+  }
+
   /** These and no others, by their start; of too many the last are left out. A window that stays must be the same object. */
   replace(windows: readonly EventWindow[]): void {
-    this.#windows = [...windows].sort((a, b) => a.startWallMs - b.startWallMs).slice(0, MAX_WINDOWS);
+    const sorted = [...windows].sort((a, b) => a.startWallMs - b.startWallMs);
+    this.#endMs = sorted[MAX_WINDOWS]?.startWallMs ?? Number.POSITIVE_INFINITY;
+    this.#windows = sorted.slice(0, MAX_WINDOWS);
     this.#nearToMs = this.#nearFromMs;
   }
 

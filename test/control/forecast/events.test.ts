@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { Announcements } from '../../../lib/control/forecast/announcements.ts';
 import { EventPlan } from '../../../lib/control/forecast/event-plan.ts';
+import type { EventCalendar } from '../../../lib/plan/forecast/events.ts';
 import { MemoryLog } from '../../support/memory-log.ts';
 
 const NOON = Date.parse('2026-11-20T12:00:00Z');
@@ -80,6 +81,67 @@ t.test('schedules are laid out as windows, for those that they concern', async t
   );
   plan.tick(NOON, nowMs + 250);
   t.match(a.near(NOON)[0], running, 'a clock that is put back finds the same job again');
+});
+
+const knows = (calendar: EventCalendar, atMs: number): boolean =>
+  calendar.near(atMs).some(({ startWallMs, endWallMs }) => startWallMs <= atMs && atMs < endWallMs);
+
+t.test('of a schedule as frequent as may be the next ten minutes are always known', async t => {
+  const wrong: string[] = [];
+  const plan = new EventPlan('web');
+  plan.configure([{ name: 'tick', at: 'every 10s', for: 2_000, factor: 2, backends: undefined }]);
+  const calendar = plan.calendarOf('a');
+  let layOuts = 0;
+  let [first] = calendar.near(NOON);
+  for (let passedMs = 0; passedMs < 3 * 3_600_000; passedMs += 5_000) {
+    const wallMs = NOON + passedMs;
+    plan.tick(wallMs, passedMs);
+    const [now] = plan.between('a', wallMs, wallMs + 2_000);
+    if (now === undefined && passedMs % 10_000 === 0) wrong.push(`nothing at ${passedMs}`);
+    for (let atMs = wallMs; atMs < wallMs + 600_000; atMs += 10_000)
+      if (!knows(calendar, Math.ceil(atMs / 10_000) * 10_000))
+        wrong.push(`${atMs - wallMs} ahead of ${passedMs}`);
+    const [oldest] = calendar.near(wallMs);
+    if (oldest !== first) layOuts += 1;
+    first = oldest;
+  }
+  t.same(wrong.slice(0, 5), []);
+  t.ok(layOuts < 100, `${layOuts}`);
+});
+
+t.test('an hour is always known, and what is farther is not shown', async t => {
+  const wrong: string[] = [];
+  const plan = new EventPlan('web');
+  plan.configure([{ name: 'job', at: 'every 15m', for: 60_000, factor: 3, backends: undefined }]);
+  for (let passedMs = 0; passedMs < 4 * 3_600_000; passedMs += 60_000) {
+    plan.tick(NOON + passedMs, passedMs);
+    const shown = plan.report(NOON + passedMs);
+    if (shown.length < 4 || shown.length > 5) wrong.push(`${shown.length} at ${passedMs}`);
+    if (shown.some(({ startMs }) => startMs >= NOON + passedMs + 3_600_000))
+      wrong.push(`too far at ${passedMs}`);
+  }
+  t.same(wrong.slice(0, 5), []);
+});
+
+t.test('many at once: those that come first are kept, and the next are there in time', async t => {
+  const wrong: string[] = [];
+  const plan = new EventPlan('web');
+  const names = Array.from({ length: 20 }, (_, i) => `job-${i}`);
+  plan.configure(
+    names.map((name, i) => ({
+      ...{ name, at: `every 2m offset ${i}s`, for: 1_000, factor: 2, backends: undefined },
+    })),
+  );
+  const calendar = plan.calendarOf('a');
+  for (let passedMs = 0; passedMs < 3_600_000; passedMs += 10_000) {
+    plan.tick(NOON + passedMs, passedMs);
+    for (let aheadMs = 0; aheadMs < 600_000; aheadMs += 1_000) {
+      const atMs = NOON + passedMs + aheadMs;
+      const expected = (atMs / 1_000) % 120 < 20;
+      if (knows(calendar, atMs) !== expected) wrong.push(`${aheadMs} ahead of ${passedMs}`);
+    }
+  }
+  t.same(wrong.slice(0, 5), []);
 });
 
 t.test('a window that stays is the same object, so that what came of it is learned', async t => {
