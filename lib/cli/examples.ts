@@ -23,7 +23,11 @@ export type ExamplesNotice = { readonly ports: readonly number[] } | { readonly 
 /** `ports` are for tests; 0 takes a free one. Throws CliFailure when one is taken. */
 export async function startExamples(ports: readonly number[] = EXAMPLE_PORTS): Promise<Examples> {
   const script = new URL(`./examples/main${extname(import.meta.filename)}`, import.meta.url);
-  const child = fork(fileURLToPath(script), ports.map(String), { execArgv: [], stdio: 'inherit' });
+  const child = fork(fileURLToPath(script), ports.map(String), {
+    // The SDK's modules reach a browser with their types stripped.
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    stdio: 'inherit',
+  });
   const [notice] = (await Promise.race([
     once(child, 'message'),
     once(child, 'exit').then(([code]) => [{ error: `their process ended with ${code}` }]),
@@ -66,6 +70,8 @@ function whatToTry(
     '',
     '  In a browser, the page names its backend, shows its lease and opens a WebSocket:',
     `    ${url}/`,
+    '  A chat and a counter, whose users stay connected where websocket.migrate is on (config/examples/chat.yaml, counter.yaml):',
+    `    ${url}/chat   ${url}/counter`,
     '  In another terminal:',
     `    curl -i ${url}/                      # Set-Cookie is the lease`,
     `    curl -c jar -b jar ${url}/whoami     # again and again: one backend`,

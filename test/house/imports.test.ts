@@ -144,8 +144,9 @@ t.test('time and chance come from the ports', async t => {
       path === 'worker.ts' ||
       // Injected as well, but where nothing of core can be had.
       path === 'client/platform.ts' ||
-      // A page: its script runs in a browser.
-      path === 'cli/examples/page.ts'
+      // Pages: their scripts run in a browser.
+      path === 'cli/examples/page.ts' ||
+      path === 'cli/examples/apps/page.ts'
     )
       continue;
     readFileSync(file, 'utf8')

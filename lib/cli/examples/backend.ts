@@ -4,6 +4,9 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Clock, every, sleep } from '../../core/clock.ts';
+import { clientModule } from './apps/client-module.ts';
+import { appPage } from './apps/page.ts';
+import { Apps, type Shared } from './apps/serve.ts';
 import { OwnLoad } from './load.ts';
 import { page } from './page.ts';
 import { serveWebSocket } from './websocket.ts';
@@ -16,14 +19,22 @@ const MAX_SLOW_MS = 60_000;
 const STREAM_EVERY_MS = 1_000;
 
 /** Listens on 127.0.0.1; rejects when the port is taken. */
-export async function startBackend(name: string, port: number, clock: Clock): Promise<ExampleBackend> {
+export async function startBackend(
+  name: string,
+  port: number,
+  clock: Clock,
+  shared: Shared,
+): Promise<ExampleBackend> {
   const load = new OwnLoad(clock);
+  const apps = new Apps(name, shared);
   const server = createServer((request, response) => {
     load.report(request, response);
     response.setHeader('x-backend', name);
     void answer(name, clock, request, response);
   });
-  server.on('upgrade', (request, socket, head) => serveWebSocket(name, request, socket, head));
+  server.on('upgrade', (request, socket, head) => {
+    if (!apps.upgrade(request, socket, head)) serveWebSocket(name, request, socket, head);
+  });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -46,6 +57,10 @@ async function answer(
     case '/':
       response.setHeader('content-type', 'text/html; charset=utf-8');
       return void response.end(page(name));
+    case '/chat':
+    case '/counter':
+      response.setHeader('content-type', 'text/html; charset=utf-8');
+      return void response.end(appPage(pathname.slice(1)));
     case '/whoami':
       return void response.end(`${name}\n`);
     case '/healthz':
@@ -61,11 +76,17 @@ async function answer(
     case '/headers':
       response.setHeader('content-type', 'application/json');
       return void response.end(`${JSON.stringify({ backend: name, headers: request.headers }, null, 2)}\n`);
-    default:
+    default: {
+      const module = clientModule(pathname);
+      if (module !== null) {
+        response.setHeader('content-type', 'text/javascript; charset=utf-8');
+        return void response.end(module);
+      }
       response.statusCode = 404;
       return void response.end(
-        `${name} has no ${pathname}: try /, /whoami, /slow?ms=500, /stream, /headers\n`,
+        `${name} has no ${pathname}: try /, /chat, /counter, /whoami, /slow?ms=500, /stream, /headers\n`,
       );
+    }
   }
 }
 

@@ -3,13 +3,17 @@
 import { systemClock } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { ExamplesNotice } from '../examples.ts';
+import { Shared } from './apps/serve.ts';
 import { startBackend } from './backend.ts';
 
 const tell = (notice: ExamplesNotice): void => void process.send?.(notice);
 
 try {
+  const shared = new Shared(systemClock);
   const servers = await Promise.all(
-    process.argv.slice(2).map((port, i) => startBackend(`backend-${i + 1}`, Number(port), systemClock)),
+    process.argv
+      .slice(2)
+      .map((port, i) => startBackend(`backend-${i + 1}`, Number(port), systemClock, shared)),
   );
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {

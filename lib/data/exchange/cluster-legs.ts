@@ -103,6 +103,8 @@ export class ClusterLegs implements LegSource {
     // No request may have come since the board last changed.
     this.#plane.decisions.refresh();
     if (to !== null) {
+      // Where no requests come, nobody else has looked for a while.
+      this.#plane.decisions.refresh();
       const member = cluster.member(to);
       if (member === undefined) return `cluster ${cluster.name} has no backend ${to}`;
       if (member.slot === this.#member.slot) return `it is at ${to} already`;
