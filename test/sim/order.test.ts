@@ -45,10 +45,13 @@ t.test('one of eleven stalls: 95, 99 and 99.9 % for turns, least loaded and peak
     t.ok(success(title) > 0.99 && success(title) < 0.998, `${title} ${success(title)}`);
   t.ok(success('peak_ewma') > 0.999 && success('peak_ewma') < 0.9997, `${success('peak_ewma')}`);
   t.equal(success('oracle'), 1);
-  t.ok(
-    success('ect') > success('peak_ewma'),
-    `${success('ect')}: silence is noticed before the first late answer`,
-  );
+  for (const title of ['ect', 'ect without probes']) {
+    const ratio = (1 - success(title)) / (1 - success('peak_ewma'));
+    t.ok(
+      ratio < 0.5,
+      `${title}: ${ratio} of peak-EWMA's failures: silence is noticed before the first late answer`,
+    );
+  }
 });
 
 t.test('a stall that metrics foretell by 2 s costs nobody an answer', async t => {
@@ -67,8 +70,8 @@ t.test(
       const policy = scenario.policies.find(one => policyTitle(one) === title)!;
       return runOnce(scenario, policy, setting, 1);
     });
-    t.ok(foreseen!.p999 < 0.6 * present!.p999, `seed 1: ${foreseen!.p999} < 0.6 * ${present!.p999}`);
-    t.ok(foreseen!.slow < 0.3 * present!.slow, `seed 1: ${foreseen!.slow} < 0.3 * ${present!.slow}`);
+    t.ok(foreseen!.p999 < 0.5 * present!.p999, `seed 1: ${foreseen!.p999} < 0.5 * ${present!.p999}`);
+    t.ok(foreseen!.slow < 0.15 * present!.slow, `seed 1: ${foreseen!.slow} < 0.15 * ${present!.slow}`);
   },
 );
 
