@@ -3,15 +3,24 @@
 import { request as http } from 'node:http';
 import { request as https } from 'node:https';
 import type { ScrapeConfig } from '../../config/signals.ts';
+import type { Clock } from '../../core/clock.ts';
 import type { SignalKind } from '../../core/signal-kinds.ts';
 import { CheckFailure } from '../backend/health/detail.ts';
 import type { CheckTls } from '../backend/health/tls.ts';
 import { type Page, PageReader } from './page.ts';
 import { type Rule, rulesOf } from './rules.ts';
 
-export interface ScrapeTls {
+export interface ScrapeHands {
   readonly files: CheckTls;
   readonly verify: boolean;
+  readonly clock: Clock;
+}
+
+export interface Scraped {
+  readonly page: Page;
+  readonly refused: number;
+  /** Of the thread, spent on its lines. */
+  readonly readingMs: number;
 }
 
 /** Of a machine and not of one container: they have no labels to choose by. */
@@ -65,17 +74,17 @@ export class Scraper {
   }
 
   /** Rejects when there is no page, or too much of it. */
-  fetch(tls: ScrapeTls, signal: AbortSignal): Promise<{ readonly page: Page; readonly refused: number }> {
+  fetch({ files, verify, clock }: ScrapeHands, signal: AbortSignal): Promise<Scraped> {
     const url = new URL(this.url);
     const secure = url.protocol === 'https:';
-    const context = secure ? tls.files.context() : undefined;
+    const context = secure ? files.context() : undefined;
     const reader = this.reader();
     return new Promise((resolve, reject) => {
       const options = {
         agent: false as const,
         signal,
         headers: { accept: 'text/plain;version=0.0.4', 'user-agent': 'leaseway-signals' },
-        ...(secure && { rejectUnauthorized: tls.verify }),
+        ...(secure && { rejectUnauthorized: verify }),
         ...(context !== undefined && { secureContext: context }),
       };
       const asked = (secure ? https : http)(url, options, answer => {
@@ -85,15 +94,21 @@ export class Scraper {
           return void asked.destroy();
         }
         let bytes = 0;
+        let readingMs = 0;
         answer.on('data', (chunk: Buffer) => {
           bytes += chunk.length;
-          if (bytes <= this.#config.max_bytes) return reader.push(chunk);
+          if (bytes <= this.#config.max_bytes) {
+            const fromMs = clock.monotonicMs();
+            reader.push(chunk);
+            readingMs += clock.monotonicMs() - fromMs;
+            return;
+          }
           reject(new CheckFailure(`over ${this.#config.max_bytes} bytes (max_bytes)`));
           asked.destroy();
         });
         answer.on('end', () => {
           // A page that was cut may lack the very line that counts.
-          if (answer.complete) resolve({ page: reader.end(), refused: reader.refused });
+          if (answer.complete) resolve({ page: reader.end(), refused: reader.refused, readingMs });
         });
         answer.on('close', () => reject(new CheckFailure('closed in mid-answer')));
       });

@@ -15,12 +15,14 @@ import { readAgentLine } from './agent-line.ts';
 import type { BackendRecord, SourceState } from './board.ts';
 import { OrcaStream } from './orca-stream.ts';
 import { Scraper } from './scrape.ts';
+import type { ScrapeBudget } from './scrape-budget.ts';
 
 export interface SourceHands {
   readonly clock: Clock;
   readonly random: Random;
   readonly tls: CheckTls;
   readonly schedule: CheckSchedule;
+  readonly budget: ScrapeBudget;
   ok(state: SourceState, detail: string): void;
   failed(state: SourceState, detail: string): void;
 }
@@ -94,11 +96,17 @@ function startAgent(
     if (read.maxConnections !== null) record.take('capacity', read.maxConnections, nowMs, state);
     hands.ok(state, line.slice(0, 200));
   };
-  return repeat(hands, interval, timeout, signal => askAgent(host, port, send, signal), {
-    take,
-    // As HAProxy has it: an agent that cannot be reached is no failure of the backend, and what it said stands.
-    failed: detail => hands.failed(state, detail),
-  });
+  return repeat(
+    hands,
+    () => interval,
+    timeout,
+    signal => askAgent(host, port, send, signal),
+    {
+      take,
+      // As HAProxy has it: an agent that cannot be reached is no failure of the backend, and what it said stands.
+      failed: detail => hands.failed(state, detail),
+    },
+  );
 }
 
 function startScrape(
@@ -110,10 +118,13 @@ function startScrape(
 ): Disposable {
   const scraper = new Scraper(config, backend);
   const state = record.source('scrape', scraper.url);
-  const access = { files: hands.tls, verify: tls.verify };
-  return repeat(hands, config.interval, config.timeout, signal => scraper.fetch(access, signal), {
-    take({ page, refused }) {
-      const nowMs = hands.clock.monotonicMs();
+  const { budget, clock } = hands;
+  const access = { files: hands.tls, verify: tls.verify, clock };
+  const interval = () => config.interval * budget.stretch;
+  const asked = repeat(hands, interval, config.timeout, signal => scraper.fetch(access, signal), {
+    take({ page, refused, readingMs }) {
+      const nowMs = clock.monotonicMs();
+      budget.read(scraper, readingMs, config.interval);
       state.refused += refused;
       const there = scraper.values(page, nowMs, (kind, value) => record.take(kind, value, nowMs, state));
       if (there === 0) hands.failed(state, 'the page has none of the metrics that are looked for');
@@ -121,18 +132,26 @@ function startScrape(
     },
     failed: detail => hands.failed(state, detail),
   });
+  return {
+    [Symbol.dispose]() {
+      asked[Symbol.dispose]();
+      budget.forget(scraper);
+    },
+  };
 }
 
 /** Asks again and again, never two at a time, each within `timeoutMs`. */
 function repeat<R>(
   { clock, schedule }: SourceHands,
-  intervalMs: number,
+  interval: () => number,
   timeoutMs: number,
   ask: (signal: AbortSignal) => Promise<R>,
   ears: { take(answer: R): void; failed(detail: string): void },
 ): Disposable {
   return schedule.add<() => void>({
-    intervalMs,
+    get intervalMs() {
+      return interval();
+    },
     atOnce: true,
     async run() {
       const aborter = new AbortController();

@@ -10,6 +10,7 @@ import type { ControlBoard } from '../../scoreboard/ports.ts';
 import { CheckSchedule } from '../backend/health/schedule.ts';
 import { CheckTls } from '../backend/health/tls.ts';
 import { failed, heard, type SignalBoard, type SourceState } from './board.ts';
+import { ScrapeBudget } from './scrape-budget.ts';
 import { startSources } from './sources.ts';
 
 export interface WatchSettings {
@@ -24,6 +25,9 @@ type Followed = Omit<ClusterEntry, 'tls'>;
 
 /** Agents and pages are asked by so many at a time, apart from health checks: a faulty signal delays no check. */
 const MAX_RUNNING = 256;
+/** From here on it is said that pages are asked for less often, and so often. */
+const STRETCHED = 1.2;
+const SAY_AGAIN_MS = 600_000;
 
 interface Running extends Disposable {
   readonly slot: number;
@@ -35,9 +39,11 @@ interface Running extends Disposable {
 export class SignalWatch implements Disposable {
   readonly #settings: WatchSettings;
   readonly #schedule: CheckSchedule;
+  readonly #budget = new ScrapeBudget();
   readonly #running = new Map<string, { readonly entry: BackendEntry; readonly running: Running }>();
   readonly #configs = new Map<string, { readonly config: SourceConfig; readonly tls: CheckTls }>();
   #entries: readonly Followed[] = [];
+  #saidMs = Number.NEGATIVE_INFINITY;
 
   constructor(settings: WatchSettings) {
     this.#settings = settings;
@@ -75,6 +81,17 @@ export class SignalWatch implements Disposable {
   tick(): void {
     const nowMs = this.#settings.clock.monotonicMs();
     for (const { running } of this.#running.values()) running.answers?.take(nowMs);
+    this.#sayStretched(nowMs);
+  }
+
+  #sayStretched(nowMs: number): void {
+    const { stretch } = this.#budget;
+    if (stretch < STRETCHED || nowMs - this.#saidMs < SAY_AGAIN_MS) return;
+    this.#saidMs = nowMs;
+    this.#settings.log.warn(
+      `metrics pages take more time than there is for them; all are asked for ${stretch.toFixed(1)} times less often than configured (signals.scrape.interval)`,
+      { stretch },
+    );
   }
 
   [Symbol.dispose](): void {
@@ -98,7 +115,7 @@ export class SignalWatch implements Disposable {
     const record = signals.begin(cluster, entry.id);
     const said = { cluster, backend: entry.id };
     const stop = startSources(new URL(entry.url), config, record, {
-      ...{ clock, random, tls, schedule: this.#schedule },
+      ...{ clock, random, tls, schedule: this.#schedule, budget: this.#budget },
       ok: (state, detail) => heard(state, clock.monotonicMs(), detail),
       failed: (state, detail) => {
         if (!failed(state, detail)) return;
