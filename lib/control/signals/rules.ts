@@ -4,6 +4,7 @@
 // now and those of before. Counters that fell have begun anew; that once there is no value.
 
 import type { ScrapeConfig, ScrapeMetric } from '../../config/signals.ts';
+import { hash32 } from '../../core/hash.ts';
 import { SIGNAL_KINDS, SIGNAL_NAMES, type SignalKind } from '../../core/signal-kinds.ts';
 import { labelsOf, type Page, type Sample } from './page.ts';
 
@@ -123,7 +124,7 @@ const nodeMemory: Rule = {
   value: now => (now[1]! > 0 ? 1 - now[0]! / now[1]! : null),
 };
 
-/** Numbers by device, in the order of their names, so that two pages can be compared. */
+/** Numbers by device, in the order of their names, so that two pages can be compared; a name is kept as its hash. */
 function byDevice(page: Page, names: readonly string[]): readonly number[] | null {
   const devices = new Map<string, number[]>();
   for (const [column, name] of names.entries())
@@ -134,15 +135,8 @@ function byDevice(page: Page, names: readonly string[]): readonly number[] | nul
       if (devices.has(device) || devices.size < MOST_DEVICES) devices.set(device, row);
     }
   if (devices.size === 0) return null;
-  return [...devices.keys()].sort().flatMap(device => [hashOf(device), ...devices.get(device)!]);
+  return [...devices.keys()].sort().flatMap(device => [hash32(device), ...devices.get(device)!]);
 }
-
-/** Tells devices apart where only numbers are kept. */
-const hashOf = (text: string): number => {
-  let hash = 7;
-  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;
-  return hash;
-};
 
 /** Largest over the devices that are on both pages. */
 function largest(
