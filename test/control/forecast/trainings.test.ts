@@ -184,7 +184,8 @@ t.test(
   'the real thread: rows are learned, a network comes back, and it goes on from one',
   { timeout: 120_000 },
   async t => {
-    const outlook = livedOutlook('web', 14, Date.parse('2026-11-20T12:00:00Z'));
+    // As long a past as there can be: it fits into the thread's memory.
+    const outlook = livedOutlook('web', 21, Date.parse('2026-11-20T12:00:00Z'));
     t.ok(outlook.dueForTraining);
     const clock = new FakeClock();
     const log = new MemoryLog();
