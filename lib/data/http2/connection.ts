@@ -211,7 +211,9 @@ export class Http2Connection implements Session, Http2Owner {
     const incoming = new Http2Incoming(this, stream, head, endStream, now);
     this.#streams.add(incoming);
     this.#requests += 1;
-    if (this.#requests >= limits.requests_per_connection) this.drain(now);
+    // In Firefox a GOAWAY ends the WebSockets of the connection: it is said once they are over.
+    const carries = head.protocol !== '' || this.tunnels > 0;
+    if (this.#requests >= limits.requests_per_connection && !carries) this.drain(now);
     handler.request(incoming);
     incoming.start();
   }

@@ -6,6 +6,12 @@
 
 import { below, type Random } from '../../core/random.ts';
 
+/** Close codes: RFC 6455, section 7.4.1, and IANA's registry of them. */
+export const NORMAL = 1000;
+export const GOING_AWAY = 1001;
+/** The client should come back after a random delay. */
+export const SERVICE_RESTART = 1012;
+
 const CONTROL = 0x08;
 const OPCODE = 0x0f;
 const CONTINUATION = 0x00;

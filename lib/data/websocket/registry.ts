@@ -10,6 +10,7 @@ import type {
   TunnelMoved,
 } from '../../orders/messages.ts';
 import { Entry, type TunnelFacts } from './entry.ts';
+import { SERVICE_RESTART } from './frames.ts';
 import type { LiveTunnel } from './live-tunnel.ts';
 
 /** Some backends' tunnels, or all, leaving at one pace; the credit is what the pace has allowed and not yet been used. */
@@ -20,9 +21,9 @@ interface Leaving {
   credit: number;
 }
 
-/** IANA's registry of RFC 6455 close codes: the service restarts, the client should come back after a random delay. */
-const SERVICE_RESTART = 1012;
 const TICK_MS = 20;
+/** The planner orders so often. */
+const ORDERS_EVERY_MS = 250;
 /** Moves that end together are told together. */
 const TELL_AFTER_MS = 5;
 
@@ -34,6 +35,10 @@ export class TunnelRegistry {
   readonly #staying = new Map<number, Set<Entry>>();
   #leaving: readonly Leaving[] = [];
   #everyone: Leaving | null = null;
+  /** Moves to be begun. */
+  readonly #orders: TunnelMove[] = [];
+  #ordersPerTick = 0;
+  #ordersCredit = 0;
   #timer: Disposable | null = null;
   #next = 1;
   #moved: TunnelMoved[] = [];
@@ -100,7 +105,16 @@ export class TunnelRegistry {
     this.#onMoved = listener;
   }
 
+  /** What can wait is begun evenly until the next orders come: moves that begin together hold their clients longer. */
   move(moves: readonly TunnelMove[]): void {
+    const urgent = moves.filter(({ reason }) => reason === 'failover');
+    this.#begin(moves.length === 1 ? moves : urgent);
+    if (moves.length > 1) this.#orders.push(...moves.filter(({ reason }) => reason !== 'failover'));
+    this.#ordersPerTick = (this.#orders.length * TICK_MS) / ORDERS_EVERY_MS;
+    this.#wind();
+  }
+
+  #begin(moves: readonly TunnelMove[]): void {
     for (const { id, to, reason } of moves) {
       const entry = this.#live.get(id);
       const fail = (why: string): void =>
@@ -165,16 +179,23 @@ export class TunnelRegistry {
     return cut;
   }
 
+  get #idle(): boolean {
+    return this.#everyone === null && this.#leaving.length === 0 && this.#orders.length === 0;
+  }
+
   #wind(): void {
-    if (this.#timer === null && (this.#everyone !== null || this.#leaving.length > 0)) this.#tick();
+    if (this.#timer === null && !this.#idle) this.#tick();
   }
 
   /** A steady trickle: clients that come back all at once are what a drain must not cause. */
   #tick(): void {
     this.#timer = null;
-    if (this.#everyone === null && this.#leaving.length === 0) return;
+    if (this.#idle) return;
     for (const group of this.#leaving) this.#advance(group);
     if (this.#everyone !== null) this.#advance(this.#everyone);
+    this.#ordersCredit = Math.min(this.#ordersCredit + this.#ordersPerTick, this.#orders.length);
+    this.#begin(this.#orders.splice(0, Math.floor(this.#ordersCredit)));
+    this.#ordersCredit %= 1;
     this.#timer = this.#clock.after(TICK_MS, () => this.#tick());
   }
 

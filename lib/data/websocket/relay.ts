@@ -8,20 +8,16 @@ import type { Clock } from '../../core/clock.ts';
 import { DRAIN_NOTICE } from '../../core/cooperation.ts';
 import type { Random } from '../../core/random.ts';
 import type { CoarseTimers } from '../../core/timers.ts';
-import { closeFrame, maskedCloseFrame, maskedPing } from './frames.ts';
+import { closeFrame, GOING_AWAY, maskedCloseFrame, maskedPing, NORMAL, SERVICE_RESTART } from './frames.ts';
 import { type IdleOwner, IdleWatch } from './idle-watch.ts';
 import { Inflow, type InflowOwner } from './inflow.ts';
 import { Leg, type LegOwner } from './leg.ts';
-import type { OpenLeg, RelaySettings } from './legs.ts';
+import type { RelaySettings } from './legs.ts';
 import { EndNotice, type LiveTunnel, type MoveResult, type TunnelEnd } from './live-tunnel.ts';
 import { isHeld, type MoveEffect, type MoveEvent, type MoveState, STEADY, step } from './migration.ts';
+import { Move } from './move.ts';
 import { Outflow, type OutflowOwner } from './outflow.ts';
 import { SocketPair } from './socket-pair.ts';
-
-/** RFC 6455, section 7.4.1, and IANA's registry of its codes. */
-const NORMAL = 1000;
-const GOING_AWAY = 1001;
-const SERVICE_RESTART = 1012;
 
 /** One end: the stream, and what was read from it before it came here. */
 export interface TunnelSide {
@@ -353,37 +349,3 @@ export class Relay implements LiveTunnel, LegOwner, InflowOwner, OutflowOwner, I
 
 const closed = (why: string, closing: boolean): MoveEvent =>
   closing ? { kind: 'closed', between: true } : { kind: 'fixed', why };
-
-/** What a move that is under way holds. */
-class Move {
-  /** Backend of the order; null for any. */
-  readonly to: string | null;
-  dialling: Disposable | null = null;
-  opened: OpenLeg | null = null;
-  leg: Leg | null = null;
-  #timer: Disposable | null = null;
-
-  constructor(to: string | null) {
-    this.to = to;
-  }
-
-  wait(clock: Clock, ms: number, late: () => void): void {
-    this.stop();
-    this.#timer = clock.after(ms, late);
-  }
-
-  stop(): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = null;
-  }
-
-  callOff(clock: Clock, random: Random): void {
-    this.dialling?.[Symbol.dispose]();
-    this.dialling = null;
-    const { leg } = this;
-    this.leg = null;
-    if (leg === null) return;
-    if (!leg.socket.writableEnded) leg.socket.write(maskedCloseFrame(GOING_AWAY, random));
-    leg.leave(clock);
-  }
-}

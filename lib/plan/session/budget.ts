@@ -31,9 +31,10 @@ export class Budget {
     return this.#credit < 1;
   }
 
-  fits(from: number, to: number): boolean {
-    const { perBackend } = this.#settings;
-    return this.#underWay[from]! < perBackend && this.#underWay[to]! < perBackend;
+  /** `most`: of a move with a pace of its own, which may need more room than `perBackend`. */
+  fits(from: number, to: number, most = 0): boolean {
+    const room = Math.max(most, this.#settings.perBackend);
+    return this.#underWay[from]! < room && this.#underWay[to]! < room;
   }
 
   /** One move begun at the cluster's pace; failovers and drains have a pace of their own. */

@@ -240,6 +240,8 @@ export class SessionPlanner {
     if (rows.length === 0) return;
     const even = rows.length / Math.max(1, (leftMs - drainReserveMs) / 1000);
     const pace = leftMs <= 0 ? Number.POSITIVE_INFINITY : Math.max(even, drainPerSecond / among);
+    // As many as begin within a second may be under way, or the pace could not be kept.
+    const most = Number.isFinite(pace) ? pace : 0;
     // The first goes at once: an operator sees that it works.
     const known = this.#drainCredit[slot]!;
     const credit = known < 0 && leftMs > 0 ? 1 : Math.max(0, known) + (pace * this.#passedMs) / 1000;
@@ -251,7 +253,7 @@ export class SessionPlanner {
       const roomy = this.#target(slot, activity, this.#ceiling());
       const to = roomy === NOBODY && last ? this.#target(slot, activity, Number.POSITIVE_INFINITY) : roomy;
       if (to === NOBODY) return void this.#stuck.push({ slot, why: 'no_room' });
-      if (!this.#budget.fits(slot, to)) continue;
+      if (!this.#budget.fits(slot, to, most)) continue;
       this.#begin(row, slot, to, 'drain', false);
       count -= 1;
     }

@@ -1,7 +1,18 @@
 import type http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
 import t from 'tap';
-import { Code, frame, greeting, h2StatusOf, headers, rstOf, Type } from '../../support/h2-frames.ts';
+import {
+  Code,
+  frame,
+  GET,
+  goawayOf,
+  greeting,
+  h2StatusOf,
+  headers,
+  rst,
+  rstOf,
+  Type,
+} from '../../support/h2-frames.ts';
 import { http2Client } from '../../support/http2-client.ts';
 import { startListener } from '../../support/listener-harness.ts';
 import { rawConnect } from '../../support/raw-client.ts';
@@ -142,6 +153,34 @@ t.test('HTTP/2: an extended CONNECT becomes a tunnel', async t => {
   t.pass('GOAWAY once the tunnel is over');
   client.close();
 });
+
+t.test(
+  'HTTP/2: the last request of a connection that carries a WebSocket brings no GOAWAY before that is over',
+  async t => {
+    const harness = await startListener(t, { limits: { requests_per_connection: 2 } });
+    harness.serve = ({ incoming }) => {
+      if (incoming.head.protocol !== '') return echo(incoming.tunnel([]));
+      incoming.answer({ status: 204, fields: [] }, false);
+      incoming.end();
+    };
+    const client = await rawConnect(harness.port);
+    client.send(greeting);
+    client.send(headers(1, EXTENDED, 0));
+    await client.until(() => h2StatusOf(client, 1) === 200);
+    for (const id of [3, 5]) {
+      client.send(headers(id, GET));
+      await client.until(() => h2StatusOf(client, id) === 204);
+    }
+    client.send(frame(Type.data, 0, 1, Buffer.from('still here')));
+    await client.until(text => text.includes('still here'));
+    t.equal(goawayOf(client), -1);
+    client.send(rst(1, Code.cancel));
+    await harness.until(() => harness.listener.tunnels === 0);
+    client.send(headers(7, GET));
+    await client.until(() => h2StatusOf(client, 7) === 204 && goawayOf(client) === Code.none);
+    client.socket.destroy();
+  },
+);
 
 t.test('HTTP/2: an extended CONNECT can be refused like any request', async t => {
   const harness = await startListener(t);

@@ -184,6 +184,26 @@ t.test('a move is ordered, told, and the tunnel counted where it is', async t =>
   t.equal(stays!.endedWith, 0);
 });
 
+t.test('orders that come together are begun evenly before the next ones come, failovers at once', async t => {
+  const clock = new FakeClock();
+  const registry = new TunnelRegistry(clock, 0);
+  const tunnels = fill(registry, 1, 60);
+  for (const tunnel of tunnels) tunnel.movable = true;
+  const begun = () => tunnels.reduce((sum, { orders }) => sum + orders.length, 0);
+  const order = (first: number, count: number, reason: string) =>
+    registry.move(Array.from({ length: count }, (_, i) => ({ id: `0-${first + i}`, to: 'b2', reason })));
+  order(1, 50, 'drain');
+  let most = begun();
+  for (let ms = 0, before = begun(); ms < 300; ms += 10, before = begun()) {
+    clock.advance(10);
+    most = Math.max(most, begun() - before);
+  }
+  t.equal(begun(), 50);
+  t.ok(most <= 5, `${most} at once`);
+  order(51, 10, 'failover');
+  t.equal(begun(), 60);
+});
+
 t.test('where routes have clients come again, a move is a 1012', async t => {
   const clock = new FakeClock();
   const registry = new TunnelRegistry(clock, 0);
