@@ -116,7 +116,7 @@ export class SessionWorld {
       const tunnel = this.tunnels.find(({ sequence }) => move.id === `0-${sequence}`);
       if (result === null || tunnel === undefined) continue;
       const from = this.backends[tunnel.slot]!.seat.id;
-      if (result !== 'failed') tunnel.slot = this.at(move.to!).seat.slot;
+      if (result === 'moved' || result === 'unclean') tunnel.slot = this.at(move.to!).seat.slot;
       this.sessions.moved(0, [{ id: move.id, from, to: move.to!, result, holdMs: 1, reason: 'as ordered' }]);
     }
   }

@@ -106,6 +106,8 @@ export class ClusterSessions {
   }
 
   close(entry: Entry): void {
+    if (entry.over) return;
+    entry.over = true;
     if (entry.ordered !== null) this.#end(entry, 'failed', 'the connection closed');
     this.#planner.forget(entry.row);
     this.#entries[entry.row] = undefined;
@@ -114,6 +116,7 @@ export class ClusterSessions {
 
   /** Whole messages since the last time, and where it is. */
   heard(entry: Entry, messages: number, slot: number, nowMs: number): void {
+    if (entry.over) return;
     const { row } = entry;
     // Moved, and the report of it is still to come.
     if (slot !== this.#table.backend[row] && entry.ordered === null) this.#table.place(row, slot, nowMs);
@@ -129,6 +132,7 @@ export class ClusterSessions {
 
   /** A worker's word: of a move that was ordered, or of one that it began when a backend died. */
   moved(entry: Entry, { result, from, to, holdMs, reason }: TunnelMoved, nowMs: number): void {
+    if (entry.over) return;
     if (entry.ordered?.shadow) this.#settle(entry);
     const { row, ordered } = entry;
     const slot = this.#slotOf(to);
@@ -138,6 +142,8 @@ export class ClusterSessions {
     const why = ordered?.reason ?? 'failover';
     const told = { from, to, outcome: result, holdMs, detail: result === 'moved' ? '' : reason };
     this.#note(why, entry, told, ordered);
+    // Its client was told to come again: it counts nowhere until it does.
+    if (result === 'ended') this.close(entry);
   }
 
   /** The worker is gone, and with it what was on it. */

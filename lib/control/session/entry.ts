@@ -20,6 +20,8 @@ export class Entry {
   /** Known since, monotonic ms. */
   readonly sinceMs: number;
   ordered: Ordered | null = null;
+  /** Its row has been given back; its connection may still be told of for a moment. */
+  over = false;
 
   constructor(cluster: ClusterSessions, worker: number, sequence: number, row: number, nowMs: number) {
     this.cluster = cluster;

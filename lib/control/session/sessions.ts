@@ -286,7 +286,8 @@ export class Sessions implements SessionDesk {
       if (entries[middle]!.sequence < sequence) low = middle + 1;
       else high = middle;
     }
-    return entries[low]?.sequence === sequence ? entries[low] : undefined;
+    const entry = entries[low];
+    return entry?.sequence === sequence && !entry.over ? entry : undefined;
   }
 
   #movable(id: string): Entry {

@@ -278,6 +278,30 @@ t.test(
   },
 );
 
+t.test(
+  'who is told to come again counts nowhere until then: no more are told than it takes, each once',
+  async t => {
+    const world = new SessionWorld(t.testdir(), {
+      websocket: { migrate: 'reconnect' },
+      migration: { per_second: 20 },
+    });
+    for (const id of ['a', 'b', 'c']) world.open(id, 60);
+    world.pass(QUIET_MS);
+    world.at('a').price = 0.016;
+    const told: string[] = [];
+    // It is listed until the closing handshake is over, or longer.
+    world.obey = ({ id }) => {
+      told.push(id);
+      world.tunnels.find(({ sequence }) => id === `0-${sequence}`)!.messagesPerSecond = 0;
+      return 'ended';
+    };
+    world.pass(3_000);
+    t.equal(new Set(told).size, told.length);
+    t.ok(told.length >= 10 && told.length <= 14, `${told.length} bring 0.96 to 0.8`);
+    t.match(world.sessions.report()[0], { underWay: 0, sessions: 180 - told.length });
+  },
+);
+
 t.test('a reload changes lines and budgets, and what is under way goes on', async t => {
   const world = new SessionWorld(t.testdir(), { migration: { over: 4, under: 3.9 } });
   world.open('a', 60);
