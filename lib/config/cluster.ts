@@ -301,7 +301,9 @@ const Migration = z
       .max(100_000)
       .default(2)
       .describe('Sessions moved for load, over the cluster; failures and drains have their own pace'),
-    at_once: count(50, 1, 100_000).describe('Moves under way at a time, to or from one backend'),
+    at_once: count(50, 1, 100_000).describe(
+      'Moves under way at a time, to or from one backend; drain.pace of them for a drain, where that is more',
+    ),
     dwell: duration('60s').describe('A session that was moved is not moved again for load before this'),
     shed: share(0.05).describe('Of a backend’s HTTP sessions, at most this share is moved for load a second'),
   })

@@ -96,9 +96,10 @@ export class CookieLeases {
       if (seat.state === 'gone') continue;
       const known = this.#meet(seat, sticky.term);
       this.#term(seat, known, nowMs, frozen);
-      if (sticky.type === 'static') known.shed = NO_SHED;
-      else if (!this.#drain(seat, known, nowMs, passedMs))
-        this.#shed(seat, known, taking, { nowMs, passedMs, frozen, shadow });
+      if (this.#drain(seat, known, nowMs, passedMs)) {
+        // Static leases heed no fraction: it is how long they are waited for.
+      } else if (sticky.type === 'static') known.shed = NO_SHED;
+      else this.#shed(seat, known, taking, { nowMs, passedMs, frozen, shadow });
       outlooks.set(seat.slot, {
         shedFraction: (shadow || frozen) && !known.drains ? 0 : Math.round(known.shed.fraction * WHOLE),
         shedTurn: known.shed.turn,
@@ -154,8 +155,9 @@ export class CookieLeases {
     if (!drains) return false;
     if (begins || requests !== known.requests) known.quietSinceMs = nowMs;
     known.requests = requests;
+    const stays = this.#config.sticky!.type === 'static';
     // An agent that drains its backend names no time: at once.
-    const untilMs = (drainUntilMs ?? 0) - this.#hands.wallMs() - DRAIN_RESERVE_MS;
+    const untilMs = (drainUntilMs ?? 0) - this.#hands.wallMs() - (stays ? 0 : DRAIN_RESERVE_MS);
     const leftMs = nowMs - known.quietSinceMs < QUIET_MS ? untilMs : 0;
     known.shed = stepDrain(known.shed, leftMs, passedMs);
     const { fraction } = known.shed;
@@ -164,7 +166,7 @@ export class CookieLeases {
     this.#note(id, {
       ...{ kind: 'shed', reason: 'drain', level: predicted, outcome: 'done' },
       detail: begins
-        ? `its HTTP sessions leave evenly in ${Math.max(0, leftMs / 1000).toFixed(0)} s`
+        ? `its HTTP sessions ${stays ? 'stay for' : 'leave evenly in'} ${Math.max(0, leftMs / 1000).toFixed(0)} s`
         : 'all of its HTTP sessions leave at their next request',
     });
     return true;

@@ -302,6 +302,24 @@ t.test(
   },
 );
 
+t.test(
+  'static HTTP sessions of a backend that drains are waited for until its deadline, while they come',
+  async t => {
+    const world = new SessionWorld(t.testdir(), { sticky: { type: 'static' } });
+    const a = world.at('a').seat;
+    const staying = () => world.sessions.stayingOn('chat', a.slot)!;
+    Object.assign(a, { state: 'draining', takesNew: false, drainUntilMs: world.clock.wallMs() + 60_000 });
+    const busy = () => {
+      a.requests += 1;
+    };
+    world.pass(55_000, busy);
+    t.ok(staying() > 0 && staying() < 1, `${staying()}`);
+    world.pass(6_000, busy);
+    t.equal(staying(), 0);
+    t.match(world.decided[0], { reason: 'drain', detail: /^its HTTP sessions stay for (60|59) s$/ });
+  },
+);
+
 t.test('a reload changes lines and budgets, and what is under way goes on', async t => {
   const world = new SessionWorld(t.testdir(), { migration: { over: 4, under: 3.9 } });
   world.open('a', 60);
