@@ -6,7 +6,9 @@ import { createServer as createHttp2, type ServerHttp2Stream } from 'node:http2'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type Clock, every } from '../core/clock.ts';
 import { LeasewayError } from '../core/errors.ts';
+import { grpcFrame } from '../core/grpc-frames.ts';
 import { listenError } from '../core/listen-error.ts';
+import { BYTES, VARINT, Wire } from '../core/protobuf.ts';
 import { type AgentState, checkLine, metricsPage, orcaReport } from './answers.ts';
 
 export interface Serving {
@@ -68,7 +70,7 @@ export const serveOrca: ServePort = (address, state, clock) => {
       stream.respond(head);
       const send = (): void => {
         // Who does not take what is sent gets no more until it does.
-        if (!stream.destroyed && !stream.writableNeedDrain) stream.write(frame(orcaReport(state())));
+        if (!stream.destroyed && !stream.writableNeedDrain) stream.write(grpcFrame(orcaReport(state())));
       };
       send();
       const timer = every(clock, Math.max(LEAST_INTERVAL_MS, askedIntervalMs(Buffer.concat(parts))), send);
@@ -80,27 +82,16 @@ export const serveOrca: ServePort = (address, state, clock) => {
 
 /** Of OrcaLoadReportRequest { Duration report_interval = 1 }; a second when it does not say. */
 export function askedIntervalMs(frames: Buffer): number {
-  const message = frames.subarray(5);
-  if (message[0] !== 0x0a) return 1_000;
+  const wire = new Wire(frames, 5, frames.length);
+  if (!wire.next() || wire.field !== 1 || wire.kind !== BYTES) return 1_000;
   let ms = 0;
-  let at = 2;
-  while (at < Math.min(message.length, 2 + message[1]!)) {
-    const field = message[at++]! >>> 3;
-    let value = 0;
-    for (let factor = 1; at < message.length; factor *= 128) {
-      const byte = message[at++]!;
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) break;
-    }
-    ms += field === 1 ? value * 1000 : field === 2 ? value / 1e6 : 0;
+  const duration = new Wire(frames, wire.start, wire.end);
+  while (duration.next()) {
+    if (duration.kind !== VARINT) continue;
+    if (duration.field === 1) ms += duration.value * 1000;
+    else if (duration.field === 2) ms += duration.value / 1e6;
   }
   return ms > 0 ? Math.min(ms, 3_600_000) : 1_000;
-}
-
-function frame(message: Buffer): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
 }
 
 async function listen(server: Server, address: string): Promise<Serving> {

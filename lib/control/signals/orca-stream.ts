@@ -6,9 +6,11 @@
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as h2Connect } from 'node:http2';
 import type { Clock } from '../../core/clock.ts';
+import { GrpcFrames, grpcFrame } from '../../core/grpc-frames.ts';
 import { readBinary } from '../../core/orca/binary.ts';
 import type { OrcaNames } from '../../core/orca/names.ts';
 import { LoadReading } from '../../core/orca/reading.ts';
+import { bytesField, varintField } from '../../core/protobuf.ts';
 import type { Random } from '../../core/random.ts';
 import { formatDuration } from '../../core/units.ts';
 import { CheckFailure, describeFailure } from '../backend/health/detail.ts';
@@ -112,7 +114,7 @@ export class OrcaStream implements Disposable {
     const statusIn = (headers: object): void => {
       status = String((headers as Record<string, unknown>)['grpc-status'] ?? status);
     };
-    const frames = new Frames();
+    const frames = new GrpcFrames(MOST_MESSAGE_BYTES);
     stream.on('error', error => broke(describeFailure(error)));
     stream.on('response', headers => {
       statusIn(headers);
@@ -180,38 +182,9 @@ export class OrcaStream implements Disposable {
   }
 }
 
-/** gRPC's messages in a stream of bytes: a flag, four bytes of length, the message. */
-class Frames {
-  #held: Buffer = Buffer.alloc(0);
-
-  /** What is wrong with the stream; empty when nothing is. */
-  push(chunk: Buffer, message: (bytes: Buffer) => void): string {
-    let bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
-    while (bytes.length >= 5) {
-      if (bytes[0] !== 0) return 'a compressed message, which nobody asked for';
-      const length = bytes.readUInt32BE(1);
-      if (length > MOST_MESSAGE_BYTES) return `a message of ${length} bytes`;
-      if (bytes.length < 5 + length) break;
-      message(bytes.subarray(5, 5 + length));
-      bytes = bytes.subarray(5 + length);
-    }
-    this.#held = Buffer.from(bytes);
-    return '';
-  }
-}
-
 /** OrcaLoadReportRequest { Duration report_interval = 1 { int64 seconds = 1; int32 nanos = 2 } }, as one gRPC message. */
 function requestFrame(intervalMs: number): Buffer {
-  const duration: number[] = [];
-  const field = (number: number, value: number): void => {
-    if (value === 0) return;
-    duration.push(number << 3);
-    let rest = value;
-    for (; rest > 0x7f; rest = Math.floor(rest / 128)) duration.push((rest & 0x7f) | 0x80);
-    duration.push(rest);
-  };
-  field(1, Math.floor(intervalMs / 1000));
-  field(2, Math.round((intervalMs % 1000) * 1e6));
-  const message = [0x0a, duration.length, ...duration];
-  return Buffer.from([0, 0, 0, 0, message.length, ...message]);
+  const seconds = varintField(1, Math.floor(intervalMs / 1000));
+  const nanos = varintField(2, Math.round((intervalMs % 1000) * 1e6));
+  return grpcFrame(bytesField(1, [...seconds, ...nanos]));
 }

@@ -5,6 +5,7 @@
 //
 // proto3 leaves out what is zero, so a report cannot say "none" in this form: absent says nothing.
 
+import { BYTES, FIXED64, Wire } from '../protobuf.ts';
 import type { OrcaNames } from './names.ts';
 import type { LoadReading } from './reading.ts';
 
@@ -21,11 +22,6 @@ const DOUBLES: readonly (string | undefined)[] = [
   'application_utilization',
 ];
 const MAPS: Readonly<Record<number, string>> = { 5: 'utilization.', 8: 'named_metrics.' };
-
-const VARINT = 0;
-const FIXED64 = 1;
-const BYTES = 2;
-const FIXED32 = 5;
 
 /** Reads `bytes` into `into`; a message that breaks off or is none counts as one refused value, what came before stands. */
 export function readBinary(bytes: Buffer, names: OrcaNames, into: LoadReading): void {
@@ -55,62 +51,6 @@ function readEntry(bytes: Buffer, at: Wire, map: string, names: OrcaNames, into:
   }
   const index = names.get(map + key);
   if (index !== undefined && index >= 0) into.take(index, value);
-}
-
-/** Goes from field to field; ends at the first that is not whole. */
-class Wire {
-  field = 0;
-  kind = 0;
-  /** Of a field of bytes. */
-  start = 0;
-  end = 0;
-  broken = false;
-  readonly #bytes: Buffer;
-  readonly #stop: number;
-  #at: number;
-
-  constructor(bytes: Buffer, from: number, stop: number) {
-    this.#bytes = bytes;
-    this.#at = from;
-    this.#stop = stop;
-  }
-
-  /** Of a fixed64 field. */
-  get double(): number {
-    return this.#bytes.readDoubleLE(this.#at - 8);
-  }
-
-  next(): boolean {
-    if (this.#at >= this.#stop) return false;
-    const tag = this.#varint();
-    this.field = tag >>> 3;
-    this.kind = tag & 7;
-    if (this.kind === FIXED64) this.#at += 8;
-    else if (this.kind === FIXED32) this.#at += 4;
-    else if (this.kind === VARINT) this.#varint();
-    else if (this.kind === BYTES) {
-      const length = this.#varint();
-      this.start = this.#at;
-      this.#at += length;
-      this.end = this.#at;
-    } else this.broken = true;
-    this.broken ||= this.#at > this.#stop || this.field === 0;
-    return !this.broken;
-  }
-
-  /** Exact up to 28 bits, which every tag and length here fits in; longer ones (`rps`) are only passed over. */
-  #varint(): number {
-    let value = 0;
-    for (let i = 0; i < 10; i++) {
-      if (this.#at >= this.#stop) break;
-      const byte = this.#bytes[this.#at++]!;
-      if (i < 4) value |= (byte & 0x7f) << (7 * i);
-      else if ((byte & 0x7f) !== 0) value = 0x0fff_ffff;
-      if (byte < 0x80) return value;
-    }
-    this.broken = true;
-    return 0;
-  }
 }
 
 /** A whole report; zero is left out. For who serves reports. */
