@@ -1,12 +1,23 @@
-// The SDK in a real browser, through the running proxy: moved again and again, cut, from a page of the same and of another origin.
+// The SDK in a real browser, through the running proxy: moved again and again, cut, from a page of the same and of another origin, over HTTP/1.1 and HTTP/2.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
+import { makeAuthority } from '../../support/certs.ts';
 import { launchChromium, SDK_PAGE, type SdkPage, sdkScript, type Talk } from '../../support/sdk-page.ts';
 import { listed, sdkStage } from '../../support/sdk-stage.ts';
 
 const MOVES = 6;
+/** Who is cut again and again waits longer each time. */
+const CUTS = 3;
 const SOCKETS = 4;
 
+const folder = mkdtempSync(join(tmpdir(), 'leaseway-browser-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const { cert, key } = makeAuthority().issue(['localhost', '127.0.0.1']);
+writeFileSync(join(folder, 'cert.pem'), cert);
+writeFileSync(join(folder, 'key.pem'), key);
 const script = await sdkScript();
 const browser = await launchChromium();
 t.teardown(() => browser.close());
@@ -16,17 +27,23 @@ const fixed = (path: string, type: string, body: string) => ({
   // A dollar is the configuration's own.
   respond: { status: 200, body: body.replaceAll('$', () => '$$'), headers: { 'Content-Type': type } },
 });
+const certificates = [{ cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }];
 
 for (const [name, enveloped, pageAt, socketAt] of [
   ['plain', false, 0, 0],
   ['in the envelope, with cuts', true, 0, 0],
   ['plain, from a page of another origin', false, 1, 0],
+  ['in the envelope, with cuts, over TLS and HTTP/2', true, 2, 2],
 ] as const)
   t.test(`${SOCKETS} sockets, moved ${MOVES} times each: ${name}`, { timeout: 90_000 }, async t => {
     const stage = await sdkStage(t, {
       lateMs: 5,
       config: {
-        listeners: [{ address: '127.0.0.1:0' }, { address: '127.0.0.1:0' }],
+        listeners: [
+          { address: '127.0.0.1:0' },
+          { address: '127.0.0.1:0' },
+          { address: '127.0.0.1:0', tls: { certificates } },
+        ],
         routes: [
           fixed('/', 'text/html', SDK_PAGE),
           fixed('/page.js', 'text/javascript', script),
@@ -35,8 +52,8 @@ for (const [name, enveloped, pageAt, socketAt] of [
       },
     });
     const { leaseway, backends } = stage;
-    const origin = (at: number): string => `http://localhost:${leaseway.port(at)}`;
-    const page = await browser.newPage();
+    const origin = (at: number): string => `http${at === 2 ? 's' : ''}://localhost:${leaseway.port(at)}`;
+    const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
     const errors: string[] = [];
     page.on('pageerror', error => errors.push(error.message));
     await page.goto(`${origin(pageAt)}/`);
@@ -59,7 +76,8 @@ for (const [name, enveloped, pageAt, socketAt] of [
       );
       rounds += 1;
       // Without an envelope a cut may cost messages, which is no surprise.
-      if (enveloped && rounds % 4 === 0) for (const backend of backends) backend.cutAll();
+      if (enveloped && rounds % 4 === 0 && rounds <= 4 * CUTS)
+        for (const backend of backends) backend.cutAll();
       await new Promise(resolve => setTimeout(resolve, 30));
     }
     const all = await talking;
