@@ -140,6 +140,8 @@ export class Handover implements LiveTunnel, Answerable {
   /** A backend that takes it, or why there is none. */
   #target(to: string | null): Member | string {
     const { cluster, member, key } = this.#facts;
+    // No request may have come since the state of a backend changed.
+    this.#plane.decisions.refresh();
     if (to === null) {
       const picked = cluster.pick({ key, accepts: slot => slot !== member.slot });
       return picked ?? `cluster ${cluster.name} has no other backend that takes it`;
@@ -156,7 +158,7 @@ export class Handover implements LiveTunnel, Answerable {
   #ready(move: Move, messages: number): boolean {
     if (!Number.isNaN(move.readySinceMs)) return true;
     const { cluster, member } = this.#facts;
-    const { clock } = this.#plane;
+    const { clock, decisions } = this.#plane;
     const leaves = this.#relay.leave(messages, () => {
       move.clean = true;
     });
@@ -166,6 +168,7 @@ export class Handover implements LiveTunnel, Answerable {
     }
     move.readySinceMs = clock.monotonicMs();
     move.timer[Symbol.dispose]();
+    decisions.refresh();
     const state = cluster.stateOf(member);
     // One that is gone has no last word to wait for.
     const gone = state !== BackendState.up && state !== BackendState.draining;
