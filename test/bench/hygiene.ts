@@ -209,7 +209,7 @@ const rows = figures.map(([figure, goal, run]) => {
     value: rounded(value),
     unit: 'µs',
     goal,
-    sense: 'lower',
+    sense: '<=',
     baseline: null,
     runs: runs.map(rounded),
   };

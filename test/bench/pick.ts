@@ -101,7 +101,7 @@ const rows = (Object.keys(GOALS) as (Policy | LearningPolicy)[])
         value: times[times.length >> 1]!,
         unit: 'ns',
         goal: GOALS[policy],
-        sense: 'lower',
+        sense: '<=',
         baseline: null,
         runs: times,
       };
