@@ -1,6 +1,7 @@
 // The gate of one cluster: who is foreseen to be full, what one that is shut would have to bear, and whether the others can.
 
 import { Gate, type GateOptions, isStuck, type Signs, Standing } from '../../plan/balance/gate.ts';
+import { isSized } from '../../plan/load/score.ts';
 import type { Reading } from '../../plan/load/signals.ts';
 import type { BackendForecast } from './backend-forecast.ts';
 import { gateText } from './gate-text.ts';
@@ -10,8 +11,8 @@ const HEAVIER_MS = 30_000;
 const MOST_HEAVIER = 4;
 /** Load at which the others can do no more of the work of one that is shut. */
 const FULL = 1;
-/** Answers that take so many usual times come from one that is full, though its load may be a guess. */
-const INFLATED = 1.5;
+/** Answers that take so many usual times come from one that is full, where its load is a guess. */
+const INFLATED = 2;
 
 export interface GateSubject {
   readonly id: string;
@@ -156,8 +157,8 @@ function canBear(open: readonly number[], bySlot: ReadonlyMap<number, BackendFor
   return (load / rate) * all <= FULL * open.length;
 }
 
-const isInflated = ({ observed: { now, usualMs } }: BackendForecast): boolean =>
-  now !== null && now.latencyMs > INFLATED * usualMs;
+const isInflated = ({ score, observed: { now, usualMs } }: BackendForecast): boolean =>
+  score !== null && !isSized(score) && now !== null && now.latencyMs > INFLATED * usualMs;
 
 const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
