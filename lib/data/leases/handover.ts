@@ -146,8 +146,6 @@ export class Handover implements LiveTunnel, Answerable {
       const picked = cluster.pick({ key, accepts: slot => slot !== member.slot });
       return picked ?? `cluster ${cluster.name} has no other backend that takes it`;
     }
-    // Where no requests come, nobody else has looked for a while.
-    this.#plane.decisions.refresh();
     const named = cluster.member(to);
     if (named === undefined) return `cluster ${cluster.name} has no backend ${to}`;
     if (named.slot === member.slot) return `it is at ${to} already`;
