@@ -11,6 +11,8 @@ export class NewsQueue implements Watcher {
   readonly #latest = new Map<LeaseNews['kind'], LeaseNews>();
   #end: WatchEnd | null = null;
   #wake: () => void = () => {};
+  /** One for all waits: a signal that lives long keeps it once. */
+  readonly #aborted = (): void => this.#wake();
 
   heard(news: LeaseNews): void {
     if (news.kind !== 'migration') this.#latest.set(news.kind, news);
@@ -33,7 +35,7 @@ export class NewsQueue implements Watcher {
       if (this.#end !== null) return this.#end;
       await new Promise<void>(resolve => {
         this.#wake = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        signal.addEventListener('abort', this.#aborted);
       });
     }
   }

@@ -60,6 +60,8 @@ export class Tickets {
     const key = this.#keys.get(lines[0]!);
     const given = Buffer.from(text.slice(dot + 1), 'base64url');
     if (key === undefined || lines.length !== LINES || given.length !== MAC_BYTES) return 'forged';
+    // Node decodes leniently; a second spelling is not our ticket.
+    if (given.toString('base64url') !== text.slice(dot + 1)) return 'forged';
     if (!timingSafeEqual(given, mac(key, said))) return 'forged';
     const [, nonce, session, cluster, route, backend, expires, from, epoch] = lines as [string, ...string[]];
     const expiresMs = Number(expires);
