@@ -3,6 +3,7 @@
 import type { MutableFields } from '../../core/fields.ts';
 import { Account } from '../exchange/account.ts';
 import type { Plane } from '../exchange/plane.ts';
+import { owned } from '../lent.ts';
 import type { Incoming, Reason, RequestSink } from '../ports.ts';
 import { errorAnswer } from '../router/answers.ts';
 import type { LeaseService, ServiceAnswer } from './ports.ts';
@@ -45,7 +46,7 @@ export class LeaseCall implements RequestSink {
   data(chunk: Uint8Array): void {
     this.#account.bytesIn += chunk.length;
     if (this.#begun) return;
-    if (this.#account.bytesIn <= MAX_BODY_BYTES) return void this.#chunks.push(chunk);
+    if (this.#account.bytesIn <= MAX_BODY_BYTES) return void this.#chunks.push(owned(chunk));
     this.#begun = true;
     const reason = { code: 'BODY_TOO_LARGE', detail: `over ${MAX_BODY_BYTES} bytes` } as const;
     this.#account.fail(reason);

@@ -237,5 +237,6 @@ t.test('what is no call of the service', async t => {
 t.test('nothing of it is left under way, and others noticed nothing', async t => {
   await stage.quiet('chat', 'games', 'plain');
   stage.steady.unharmed(t);
+  await stage.line(({ error }) => error === 'TICKET_REFUSED');
   producedHere(t, import.meta.filename, stage.lines());
 });
