@@ -48,6 +48,17 @@ export function readShared(socket: Socket, take: (bytes: Buffer) => boolean): vo
   inside._handle.useUserBuffer(shared);
 }
 
+/** From here on everything comes as 'data'; whoever took is let go, which counts where a tunnel stays for hours. */
+export function readOwned(socket: Socket): void {
+  const inside = socket as unknown as Inside;
+  if (TAKER !== undefined && inside[TAKER] != null) inside[TAKER] = pushOwned;
+}
+
+/** Called by Node on the socket, so that one serves all. */
+function pushOwned(this: Socket, bytes: number, buffer: Buffer): boolean {
+  return this.push(Buffer.from(buffer.subarray(0, bytes)));
+}
+
 /** PAGE_BYTES for bytes that are lent on from there; null when none is free. To be given back once. */
 export const takePage = (): Buffer | null => freePages.pop() ?? null;
 

@@ -5,7 +5,7 @@ import { TLSSocket } from 'node:tls';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Fields } from '../../core/fields.ts';
 import { AnswerReader } from '../http1/codec/answer-reader.ts';
-import { owned, readShared } from '../lent.ts';
+import { owned, readOwned, readShared } from '../lent.ts';
 import type { FieldsMemo } from '../ports.ts';
 import { siftAnswerFields } from './answer-fields.ts';
 import type { Http1Request } from './http1-request.ts';
@@ -217,6 +217,7 @@ export class Http1Line {
     this.#leave();
     const { socket } = this;
     socket.pause();
+    readOwned(socket);
     for (const [event, listener] of [
       ['data', this.#onData],
       ['end', this.#onEnd],

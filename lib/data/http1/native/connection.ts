@@ -3,7 +3,7 @@
 // A request begins when the one before it is answered (RFC 9112, section 9.3.2); what is pipelined waits as bytes, and
 // beyond a bound in the kernel.
 
-import { owned, readShared } from '../../lent.ts';
+import { owned, readOwned, readShared } from '../../lent.ts';
 import { type Refusal, refusal } from '../../listener/refusal.ts';
 import type { Accepted, SessionEnv } from '../../listener/session.ts';
 import { RequestReader } from '../codec/request-reader.ts';
@@ -68,6 +68,7 @@ export class NativeConnection extends Http1Session<NativeIncoming> implements Na
     socket.removeListener('end', this.#onEnd);
     socket.removeListener('drain', this.#onDrain);
     socket.pause();
+    readOwned(socket);
     return owned(this.#reader.rest());
   }
 
