@@ -15,6 +15,8 @@ export interface SourceState {
   readonly source: SignalSource;
   /** Of a page that is scraped, its URL; else empty. */
   readonly name: string;
+  /** Between two questions at present; 0 where nobody asks. */
+  readonly everyMs: number;
   /** Null before the first answer. */
   ok: boolean | null;
   /** Why not, or what it said last. */
@@ -50,8 +52,19 @@ export class BackendRecord {
   readonly sources: SourceState[] = [];
   agent: AgentSay = NO_SAY;
 
-  source(source: SignalSource, name = ''): SourceState {
-    const state = { source, name, ok: null, detail: 'not heard yet', heardMs: -1, failures: 0, refused: 0 };
+  source(source: SignalSource, name = '', every = (): number => 0): SourceState {
+    const state: SourceState = {
+      get everyMs() {
+        return every();
+      },
+      source,
+      name,
+      ok: null,
+      detail: 'not heard yet',
+      heardMs: -1,
+      failures: 0,
+      refused: 0,
+    };
     this.sources.push(state);
     return state;
   }
@@ -63,7 +76,10 @@ export class BackendRecord {
       return false;
     }
     const known = this.signals[kind];
-    if (known === null || known.atMs <= atMs) this.signals[kind] = { value, atMs, source: from.source };
+    if (known === null || known.atMs <= atMs) {
+      const { source, everyMs } = from;
+      this.signals[kind] = { value, atMs, source, everyMs };
+    }
     return true;
   }
 }

@@ -51,7 +51,7 @@ function startStream(
   hands: SourceHands,
 ): Disposable {
   const { clock, random } = hands;
-  const state = record.source('orca_stream');
+  const state = record.source('orca_stream', '', () => interval);
   const url = new URL(backend);
   if (port !== undefined) url.port = String(port);
   const target = () => ({
@@ -82,7 +82,7 @@ function startAgent(
   record: BackendRecord,
   hands: SourceHands,
 ): Disposable {
-  const state = record.source('agent_check');
+  const state = record.source('agent_check', '', () => interval);
   const host = backend.hostname.replace(/^\[|\]$/g, '');
   const take = (line: string): void => {
     const nowMs = hands.clock.monotonicMs();
@@ -117,10 +117,10 @@ function startScrape(
   hands: SourceHands,
 ): Disposable {
   const scraper = new Scraper(config, backend);
-  const state = record.source('scrape', scraper.url);
   const { budget, clock } = hands;
   const access = { files: hands.tls, verify: tls.verify, clock };
   const interval = () => config.interval * budget.stretch;
+  const state = record.source('scrape', scraper.url, interval);
   const asked = repeat(hands, interval, config.timeout, signal => scraper.fetch(access, signal), {
     take({ page, refused, readingMs }) {
       const nowMs = clock.monotonicMs();

@@ -1,13 +1,11 @@
 // Whether what a backend reports can be true, by what the proxy sees of it (F8).
 
 import type { Second } from './seconds.ts';
-import type { BackendSignals, Reading } from './signals.ts';
+import { type BackendSignals, isCurrent, type Reading, SILENT_MS } from './signals.ts';
 
 /** `contradicts`: calm reports of one that is flooded, or has lost its capacity. `absurd`: no share. `silent`: it used to report. */
 export type Doubt = 'none' | 'contradicts' | 'absurd' | 'silent';
 
-/** A report older than this counts no more; until then its age widens the forecast. */
-export const SILENT_MS = 10_000;
 /** A share of capacity beyond this is none. */
 const MOST = 8;
 /** Latency and in flight over their usual, both. */
@@ -53,7 +51,7 @@ export class ReportCheck {
       return;
     }
     const { atMs } = seen;
-    if (readings.some(reading => !isShare(reading.value) && atMs - reading.atMs <= SILENT_MS))
+    if (readings.some(reading => !isShare(reading.value) && isCurrent(reading, atMs)))
       this.#lastAbsurdMs = atMs;
     const claimed = claimOf(signals, atMs);
     const absurd = atMs - this.#lastAbsurdMs < SILENT_MS;
@@ -111,7 +109,7 @@ function claimOf(signals: BackendSignals, nowMs: number): number | null {
   let claimed: number | null = null;
   for (const kind of CLAIMS) {
     const reading: Reading | null = signals[kind];
-    if (reading === null || !isShare(reading.value) || nowMs - reading.atMs > SILENT_MS) continue;
+    if (reading === null || !isShare(reading.value) || !isCurrent(reading, nowMs)) continue;
     // Memory that is full of caches is no load.
     if (kind !== 'memory') claimed = Math.max(claimed ?? 0, reading.value);
     else claimed ??= 0;

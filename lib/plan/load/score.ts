@@ -1,9 +1,9 @@
 // One load score per backend: the largest share of its capacity in use, over its resources (F2).
 
-import { type Doubt, isShare, SILENT_MS } from './doubt.ts';
+import { type Doubt, isShare } from './doubt.ts';
 import type { LearnedCapacity } from './learned-capacity.ts';
 import type { ObservedLoad } from './observed.ts';
-import type { BackendSignals, Reading } from './signals.ts';
+import { type BackendSignals, isCurrent, type Reading } from './signals.ts';
 
 /** What it bears, as configured. */
 export interface Capacity {
@@ -91,7 +91,7 @@ function ownShares({ seen, signals, capacity, learned, doubt, nowMs }: ScoreInpu
     if (share >= 0) shares.push({ resource, share, ageMs, capacity: kind, sure });
   };
   const fresh = (reading: Reading | null): Reading | null =>
-    doubt !== 'contradicts' && reading !== null && nowMs - reading.atMs <= SILENT_MS ? reading : null;
+    doubt !== 'contradicts' && reading !== null && isCurrent(reading, nowMs) ? reading : null;
   // Behind several proxies it sees more than this one.
   const larger = (value: number, reported: Reading | null): Pick<Reading, 'value' | 'atMs'> =>
     reported !== null && reported.value > value ? reported : { value, atMs: now.atMs };
@@ -123,8 +123,8 @@ function reportedShares({ signals, doubt, nowMs }: ScoreInput): Share[] {
   for (const resource of ['cpu', 'application', 'memory', 'network', 'disk'] as const) {
     const reading = signals[resource];
     if (reading === null || !isShare(reading.value)) continue;
+    if (!isCurrent(reading, nowMs)) continue;
     const ageMs = Math.max(0, nowMs - reading.atMs);
-    if (ageMs > SILENT_MS) continue;
     const { value } = reading;
     const share = resource === 'memory' ? Math.max(0, (value - MEMORY_FREE) / (1 - MEMORY_FREE)) : value;
     shares.push({ resource, share, ageMs, capacity: 'reported', sure: true });

@@ -13,7 +13,17 @@ export interface Reading {
   /** Monotonic (`Clock.monotonicMs`), when it reached this process. */
   readonly atMs: number;
   readonly source: SignalSource;
+  /** Between two questions; without, nobody asks: it comes with answers. */
+  readonly everyMs?: number;
 }
+
+/** A report older than this counts no more; until then its age widens the forecast. */
+export const SILENT_MS = 10_000;
+/** Who is asked seldom is not silent in between, nor for one answer that was lost. */
+const QUESTIONS = 2.5;
+
+export const isCurrent = ({ atMs, everyMs = 0 }: Reading, nowMs: number): boolean =>
+  nowMs - atMs <= Math.max(SILENT_MS, QUESTIONS * everyMs);
 
 /** The latest of each kind; null where no source has ever said it. Where several do, the one that was heard last. */
 export interface BackendSignals extends Readonly<Record<SignalKind, Reading | null>> {

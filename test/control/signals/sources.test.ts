@@ -73,7 +73,7 @@ t.test('an agent is asked, and what it says is kept', async t => {
   await until('it was heard', () => one.source().ok === true);
   t.equal(heard, 'one\n');
   t.match(one.say(), { share: 0.75, maxConnections: 30, admin: 'drain', down: false });
-  t.match(one.signals().capacity, { value: 30, source: 'agent_check' });
+  t.match(one.signals().capacity, { value: 30, source: 'agent_check', everyMs: 20 });
   t.equal(one.signals().cpu, null, 'a weight is no load');
   line = 'down#disk\n';
   await until('it is down', () => one.say().down);

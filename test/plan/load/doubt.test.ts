@@ -19,6 +19,8 @@ class Checked {
   readonly check = new ReportCheck();
   nowMs = 0;
   source: SignalSource = 'orca';
+  /** Between two questions. */
+  everyMs?: number;
   /** Left of the usual. */
   capacity = 1;
 
@@ -39,7 +41,10 @@ class Checked {
   #signals: BackendSignals = NO_SIGNALS;
 
   #reported(says: Partial<Record<string, number>>): BackendSignals {
-    const reading = (value: number): Reading => ({ value, atMs: this.nowMs, source: this.source });
+    const reading = (value: number): Reading => ({
+      ...{ value, atMs: this.nowMs, source: this.source },
+      ...(this.everyMs !== undefined && { everyMs: this.everyMs }),
+    });
     const readings = Object.entries(says).map(([kind, value]) => [kind, reading(value!)]);
     return { ...this.#signals, ...Object.fromEntries(readings) };
   }
@@ -179,4 +184,15 @@ t.test('silence and nonsense end when it reports again, though nobody asks anyth
   t.equal(silent.run(1, UNASKED, { cpu: 0.2 }), 'none');
   t.equal(silent.run(1, UNASKED, { cpu: 0.2, disk: -1 }), 'absurd');
   t.equal(silent.run(11, UNASKED, { cpu: 0.2, disk: 0.1 }), 'none');
+});
+
+t.test('who is asked once in half a minute is silent when two answers are missing, not before', async t => {
+  const seldom = new Checked();
+  seldom.source = 'scrape';
+  seldom.everyMs = 30_000;
+  t.equal(seldom.run(1, USUAL, { cpu: 0.2 }), 'none');
+  t.equal(seldom.run(75, USUAL), 'none', 'one was lost');
+  t.equal(seldom.run(1, USUAL), 'silent');
+  t.equal(seldom.run(1, USUAL, { cpu: -1 }), 'absurd');
+  t.equal(seldom.run(70, USUAL), 'absurd', 'for as long as it counts');
 });

@@ -24,15 +24,16 @@ interface Given extends Partial<Pick<ScoreInput, 'capacity' | 'learned' | 'doubt
   readonly says?: Partial<Record<keyof BackendSignals, number>>;
   /** Of the reports. */
   readonly ageMs?: number;
+  readonly everyMs?: number;
 }
 
-function score({ second = {}, errorShare = 0, says = {}, ageMs = 0, ...more }: Given) {
+function score({ second = {}, errorShare = 0, says = {}, ageMs = 0, everyMs = 0, ...more }: Given) {
   const seen = new ObservedLoad();
   seen.now = second === null ? null : { ...SECOND, ...second };
   seen.errorShare = errorShare;
   const readings = Object.entries(says).map(([kind, value]) => [
     kind,
-    { value, atMs: NOW_MS - ageMs, source: 'orca' },
+    { value, atMs: NOW_MS - ageMs, source: 'orca', everyMs },
   ]);
   const signals: BackendSignals = { ...NO_SIGNALS, ...Object.fromEntries(readings) };
   const usual = { capacity: {}, learned: { room: 100, proven: true }, doubt: 'none' } as const;
@@ -165,4 +166,23 @@ t.test('only what rises with the work it is given makes a load that is sized', a
   t.equal(isSized(score({ learned: guess, says: { cpu: 0.1 } })!), true);
   t.equal(isSized(score({ learned: guess, capacity: { connections: 50 } })!), true);
   t.equal(isSized(score({})!), true, 'room whose end was met');
+});
+
+t.test('a report counts until two and a half questions later, ten seconds at least', async t => {
+  for (const [everyMs, ageMs, counts] of [
+    [0, 10_000, true],
+    [0, 10_001, false],
+    [1_000, 10_000, true],
+    [1_000, 10_001, false],
+    [60_000, 150_000, true],
+    [60_000, 150_001, false],
+  ] as const) {
+    const given = { says: { cpu: 0.9, inFlight: 50 }, capacity: { concurrency: 100 }, ageMs, everyMs };
+    t.equal(
+      shareOf(given, 'cpu')?.ageMs,
+      counts ? ageMs : undefined,
+      `asked every ${everyMs} ms, ${ageMs} ms old`,
+    );
+    t.equal(shareOf(given, 'in_flight')?.share, counts ? 0.5 : 0.1);
+  }
 });
