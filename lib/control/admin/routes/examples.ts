@@ -73,7 +73,6 @@ const backendForecastExample = {
   gate: 'shut',
   gateReason: 'predicted load 1.18 is over 0.70',
   outside: false,
-  sessionsStaying: null,
   events: ['reindex'],
 };
 
