@@ -9,8 +9,12 @@ const MEMORY_BINS = 1800;
 /** Least lag at which three cycles were seen is believed: fewer make every slow wave look like a period. */
 const CYCLES = 3;
 const CLIP = 3;
+/** A correlation counts from so many standard errors on. */
+const SIGMAS = 3.5;
 /** Standard errors down to which a correlation still counts. */
 const KEEP_SIGMAS = 2;
+/** Short lags up to this one say how large those are. */
+const NOISE_LAGS = 40;
 /** Correlation to adopt a period, to keep it, and by how much a better one must lead. */
 const ADOPT = 0.3;
 const KEEP = 0.12;
@@ -28,17 +32,8 @@ const SLIP_BINS = 0.5;
  * Each bin costs one multiplication per lag (960 of them, about 2 µs) and no Fourier transform is ever due. What is
  * correlated is the load less its five-minute average, scaled and clipped at three deviations.
  */
-export interface FinderOptions {
-  /** A correlation counts from so many standard errors on. */
-  readonly sigmas: number;
-  /** Short lags up to this one say how large those are. */
-  readonly noiseLags: number;
-}
-
-const FINDER_DEFAULTS: FinderOptions = { sigmas: 3.5, noiseLags: 40 };
-
 export class PeriodFinder {
-  readonly #options: FinderOptions;
+  readonly #noiseLags: number;
   readonly #past = new Float32Array(MAX_PERIOD_BINS + 1);
   readonly #correlation = new Float32Array(MAX_PERIOD_BINS + 1);
   #bins = 0;
@@ -48,8 +43,9 @@ export class PeriodFinder {
   /** Autocorrelation at the period, for what explains. */
   strength = 0;
 
-  constructor(options = FINDER_DEFAULTS) {
-    this.#options = options;
+  /** With fewer lags than usual it is hastier. */
+  constructor(noiseLags = NOISE_LAGS) {
+    this.#noiseLags = noiseLags;
   }
 
   /** `deviation` of this bin's load from its slow average. True when the period was found, changed or lost. */
@@ -124,7 +120,7 @@ export class PeriodFinder {
   /** Variance of a correlation times its number of products, were there no period (Bartlett 1946). */
   #spread(): number {
     let spread = 1;
-    for (let lag = 1; lag <= this.#options.noiseLags; lag++) spread += 2 * this.#correlation[lag]! ** 2;
+    for (let lag = 1; lag <= this.#noiseLags; lag++) spread += 2 * this.#correlation[lag]! ** 2;
     return spread;
   }
 
@@ -133,7 +129,7 @@ export class PeriodFinder {
     const c = this.#correlation;
     if (c[lag]! < c[lag - 1]! || c[lag]! < c[lag + 1]! || c[lag >> 1]! >= TROUGH * c[lag]!) return false;
     const products = Math.min(this.#bins - lag, MEMORY_BINS);
-    return c[lag]! > this.#options.sigmas * Math.sqrt(spread / products);
+    return c[lag]! > SIGMAS * Math.sqrt(spread / products);
   }
 
   /** A peak at the k-th multiple gives the period k times as exactly. */

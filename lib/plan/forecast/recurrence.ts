@@ -13,12 +13,12 @@ const SLACK_BINS = 1;
 const BELIEVED = 0.95;
 const MOST_BELIEVED = 2;
 /** A wrong period harms little, since both of its last must have been bad; one found late costs a job or two. */
-const HASTY = { sigmas: 3.5, noiseLags: 15 };
+const HASTY_NOISE_LAGS = 15;
 /** Of the slow average that deviations are measured from. */
 const AVERAGE_BINS = 300;
 
 export class Recurrence {
-  readonly #finder = new PeriodFinder(HASTY);
+  readonly #finder = new PeriodFinder(HASTY_NOISE_LAGS);
   readonly #loads = new Float32Array(KEPT_BINS).fill(Number.NaN);
   #first = Number.NaN;
   #bin = Number.NaN;
