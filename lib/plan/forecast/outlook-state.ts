@@ -2,8 +2,7 @@
 
 import type { NetworkWeights } from './network.ts';
 import type { OutlookReachState } from './outlook-reach.ts';
-import { LEVELS } from './quantile-tracker.ts';
-import type { ForecasterState } from './state.ts';
+import { areNumbers, areOffsets, areWeights, type ForecasterState } from './state.ts';
 
 export interface OutlookState {
   /** Of the last load, since 1970. */
@@ -63,22 +62,14 @@ export function unpackReach(json: unknown, like: OutlookReachState): OutlookReac
     squares.every(Number.isFinite) &&
     areWeights(state.without, like.without.length) &&
     areWeights(state.with, like.with.length) &&
-    areNumbers(state.offsets, LEVELS.length) &&
-    areNumbers([state.errorScale, state.scale], 2) &&
+    areOffsets(state.offsets) &&
+    areNumbers([state.errorScale, state.scale], 2, MAX_NUMBER) &&
     state.errorScale! > 0 &&
     state.scale! >= 0 &&
-    areNumbers(state.sums, like.sums.length) &&
+    areNumbers(state.sums, like.sums.length, MAX_NUMBER) &&
     state.sums.every(sum => sum >= 0);
   return good ? { ...(state as StoredReach), squares } : null;
 }
-
-const areWeights = (json: unknown, length: number): json is readonly number[] =>
-  areNumbers(json, length) && json.every(weight => weight >= 0) && json.some(weight => weight > 0);
-
-const areNumbers = (json: unknown, length: number): json is readonly number[] =>
-  Array.isArray(json) &&
-  json.length === length &&
-  json.every(value => Number.isFinite(value) && Math.abs(value) <= MAX_NUMBER);
 
 const textOf = ({ buffer, byteOffset, byteLength }: Float64Array | Uint16Array): string =>
   Buffer.from(buffer, byteOffset, byteLength).toString('base64');

@@ -50,14 +50,10 @@ function isReach(json: unknown, horizonMs: number): boolean {
   const state = json as Partial<ReachState>;
   return (
     state.horizonMs === horizonMs &&
-    areNumbers(state.weights, MEMBERS.length) &&
-    state.weights.every(weight => weight >= 0) &&
-    state.weights.some(weight => weight > 0) &&
+    areWeights(state.weights, MEMBERS.length) &&
     areNumbers(state.regression, INPUTS) &&
     areNumbers(state.flatRegression, INPUTS) &&
-    areNumbers(state.offsets, LEVELS.length) &&
-    // Nudged back by hundredths, one beyond would take hours.
-    state.offsets.every(offset => Math.abs(offset) <= MOST_OFFSET) &&
+    areOffsets(state.offsets) &&
     areNumbers([state.errorScale, state.scale], 2) &&
     state.errorScale! > 0 &&
     state.scale! >= 0
@@ -79,7 +75,15 @@ function isCycle(json: unknown): json is CycleState {
   );
 }
 
-const areNumbers = (json: unknown, length: number): json is readonly number[] =>
+/** Of as many members of a mean. */
+export const areWeights = (json: unknown, length: number): json is readonly number[] =>
+  areNumbers(json, length) && json.every(weight => weight >= 0) && json.some(weight => weight > 0);
+
+/** Of a QuantileTracker: nudged back by hundredths, one beyond would take hours. */
+export const areOffsets = (json: unknown): json is readonly number[] =>
+  areNumbers(json, LEVELS.length, MOST_OFFSET);
+
+export const areNumbers = (json: unknown, length: number, most = MAX_NUMBER): json is readonly number[] =>
   Array.isArray(json) &&
   json.length === length &&
-  json.every(value => Number.isFinite(value) && Math.abs(value) <= MAX_NUMBER);
+  json.every(value => Number.isFinite(value) && Math.abs(value) <= most);

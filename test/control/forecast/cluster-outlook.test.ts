@@ -96,6 +96,16 @@ t.test('what does not fit is as if nothing was known', async t => {
         reaches: outlook.reaches.map((reach: object) => ({ ...reach, squares: 'AAAA' })),
       },
     },
+    'quantiles that nothing leads to': {
+      ...good,
+      outlook: {
+        ...outlook,
+        reaches: outlook.reaches.map((reach: { offsets: number[] }) => ({
+          ...reach,
+          offsets: reach.offsets.map(() => 900),
+        })),
+      },
+    },
   };
   for (const [what, bad] of Object.entries(cases)) {
     const next = new ClusterOutlook('web');
