@@ -5,7 +5,7 @@
 //
 // proto3 leaves out what is zero, so a report cannot say "none" in this form: absent says nothing.
 
-import { BYTES, FIXED64, Wire } from '../protobuf.ts';
+import { BYTES, bytesField, FIXED64, Wire } from '../protobuf.ts';
 import type { OrcaNames } from './names.ts';
 import type { LoadReading } from './reading.ts';
 
@@ -70,8 +70,7 @@ export function writeBinary(report: {
   const entries = (field: number, map: Readonly<Record<string, number>>): void => {
     for (const [key, value] of Object.entries(map)) {
       const name = Buffer.from(key, 'utf8').subarray(0, 100);
-      const entry = Buffer.concat([Buffer.from([0x0a, name.length]), name, double(2, value)]);
-      parts.push(Buffer.from([(field << 3) | BYTES, entry.length]), entry);
+      parts.push(bytesField(field, Buffer.concat([bytesField(1, name), double(2, value)])));
     }
   };
   if (report.cpu !== 0) parts.push(double(1, report.cpu));
