@@ -84,6 +84,8 @@ class Registry implements BackendRegistry {
   #outSinceMs: ReadonlyMap<number, number> = new Map();
   /** Of the last tick. */
   #decided = new Map<number, Decision>();
+  /** Slots whose backends are gone, of the last tick. */
+  #gone: readonly HeldSlot[] = [];
   /** By slot: since when its backend is known to be gone. */
   readonly #leaving = new Map<number, { readonly generation: number; readonly sinceMs: number }>();
 
@@ -170,7 +172,9 @@ class Registry implements BackendRegistry {
     const { slots } = this.#ledger;
     if (slots.sweep(this.#settings.clock.monotonicMs())) this.#ledger.touch();
     const decisions = new Map<number, Decision>();
-    for (const slot of slots.held()) {
+    const held = slots.held();
+    this.#gone = held.filter(slot => slot.retired);
+    for (const slot of held) {
       if (slot.retired) decisions.set(slot.index, this.#farewell(slot));
       else this.#leaving.delete(slot.index);
     }
@@ -208,11 +212,10 @@ class Registry implements BackendRegistry {
   tunnelsToEnd(planned: (slot: number) => number): readonly TunnelEnding[] {
     const { board, clock } = this.#settings;
     const nowMs = clock.wallMs();
-    const gone = this.#ledger.slots.held().filter(slot => slot.retired);
     const endings: TunnelEnding[] = [];
     const out = new Map<number, number>();
     for (const [name, pace] of this.#paces) {
-      const left = gone.filter(slot => isOf(name, slot));
+      const left = this.#gone.filter(slot => isOf(name, slot));
       const cluster = this.#clusters.get(name);
       if (cluster === undefined && left.length === 0) {
         this.#paces.delete(name);
@@ -243,7 +246,7 @@ class Registry implements BackendRegistry {
 
   seats(name: string): readonly Seat[] {
     const seats = this.#clusters.get(name)?.seats() ?? [];
-    const gone = this.#ledger.slots.held().filter(slot => slot.retired && isOf(name, slot));
+    const gone = this.#gone.filter(slot => isOf(name, slot));
     if (gone.length === 0) return seats;
     const { board } = this.#settings;
     return [...seats, ...gone.filter(({ index }) => board.tunnels(index) > 0).map(seatOfGone)];
