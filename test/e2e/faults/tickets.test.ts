@@ -11,6 +11,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { LeaseService } from '../../../lib/control/api/gen/leaseway/v1/lease_pb.ts';
 import { LeaseTokens } from '../../../lib/plan/lease/token.ts';
 import { goodBackend } from '../../support/backends.ts';
+import { rawConnect, statusOf } from '../../support/raw-client.ts';
 import { producedHere } from './codes.ts';
 import { Stage } from './stage.ts';
 
@@ -232,6 +233,24 @@ t.test('what is no call of the service', async t => {
   t.equal(preflight.status, 204);
   t.equal(preflight.headers.get('access-control-allow-origin'), '*');
   t.match(preflight.headers.get('access-control-allow-headers')?.toLowerCase(), /connect-protocol-version/);
+});
+
+t.test('a call that comes in pieces, with those of others in between', async t => {
+  const body = JSON.stringify({ path: `/chat?${'room=1&'.repeat(300)}` });
+  const raw = await rawConnect(stage.port);
+  raw.send(
+    'POST /leaseway.v1.LeaseService/Register HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nConnection: close\r\n' +
+      `Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`,
+  );
+  await raw.until(text => text.endsWith('\r\n\r\n'));
+  for (let from = 0; from < body.length; from += 1_000) {
+    raw.received = Buffer.alloc(0);
+    raw.send(body.slice(from, from + 1_000));
+    for (let other = 0; other < 4; other++)
+      await fetch(`${baseUrl}/plain`, { headers: { connection: 'close' } });
+  }
+  t.equal(statusOf(await raw.until(text => text.includes('ticket') || raw.ended)), 200);
+  raw.socket.destroy();
 });
 
 t.test('nothing of it is left under way, and others noticed nothing', async t => {
