@@ -278,8 +278,13 @@ export class ClusterForecast {
 
   /** Null when there is no room, or what it remembers comes at a later tick. */
   #meet({ id, slot, slotGeneration }: Subject): Known | null {
+    // Whoever has no place asks for nothing: what is taken up in a tick is for others.
+    if (!this.#room.take()) return null;
     const remembered = this.#remembered.recall(this.#cluster, id);
-    if (remembered === LATER || !this.#room.take()) return null;
+    if (remembered === LATER) {
+      this.#room.give();
+      return null;
+    }
     const forecast = new BackendForecast(this.#settings, this.#plan.calendarOf(id));
     if (remembered !== undefined) forecast.restore(remembered);
     const known = { forecast, slot, slotGeneration };

@@ -93,7 +93,8 @@ t.test('its text is bounded: those saved longest ago are forgotten', async t => 
 });
 
 t.test('where there is no room for models nothing is foreseen, and nothing else is lost', async t => {
-  const world = new ForecastWorld();
+  const asked = new Set<string>();
+  const world = new ForecastWorld({}, ['a', 'b', 'c'], { recall: (_, id) => void asked.add(id) });
   let said = 0;
   const room = new Room(64, () => (said += 1));
   while (room.take());
@@ -103,6 +104,7 @@ t.test('where there is no room for models nothing is foreseen, and nothing else 
   while (world.room.taken < 62) world.room.take();
   world.pass(30_000);
   t.same([...world.outlooks.keys()], [0, 1], 'two places for three');
+  t.same([...asked], ['a', 'b'], 'who has no place takes nothing up, thirty seconds long');
   t.equal(world.report('c'), undefined);
   t.equal(world.forecast.foreseen('c').predicted, null);
   t.equal(world.forecast.foreseen('c').gate, 'open');
