@@ -234,6 +234,14 @@ export class Cluster {
       : BackendState.none;
   }
 
+  /** The backend that a client of `from` is to be moved to, or why it cannot be. */
+  moveTarget(to: string, from: Member): Member | string {
+    const member = this.#byId.get(to);
+    if (member === undefined) return `cluster ${this.name} has no backend ${to}`;
+    if (member.slot === from.slot) return `it is at ${to} already`;
+    return this.stateOf(member) === BackendState.up ? member : `backend ${to} takes nothing new`;
+  }
+
   close(): void {
     for (const member of this.#byId.values()) member.close();
   }

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { COOPERATIVE_FIELD, EPOCH_FIELD, RESUME_FIELD, SESSION_FIELD } from '../../core/cooperation.ts';
 import { type Fields, fieldValue, hasField, type MutableFields, removeField } from '../../core/fields.ts';
 import { signResume } from '../../plan/lease/resume.ts';
-import { BackendState, Outcome } from '../../scoreboard/ports.ts';
+import { Outcome } from '../../scoreboard/ports.ts';
 import type { TraceContext } from '../../telemetry/emit.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Member } from '../cluster/member.ts';
@@ -103,12 +103,8 @@ export class ClusterLegs implements LegSource {
     // No request may have come since the board last changed.
     this.#plane.decisions.refresh();
     if (to !== null) {
-      // Where no requests come, nobody else has looked for a while.
-      this.#plane.decisions.refresh();
-      const member = cluster.member(to);
-      if (member === undefined) return `cluster ${cluster.name} has no backend ${to}`;
-      if (member.slot === this.#member.slot) return `it is at ${to} already`;
-      if (cluster.stateOf(member) !== BackendState.up) return `backend ${to} takes nothing new`;
+      const member = cluster.moveTarget(to, this.#member);
+      if (typeof member === 'string') return member;
       if (!handshakes.hasRoom(member.slot)) return null;
       return this.#take(member) ? member : `backend ${to} has no place`;
     }

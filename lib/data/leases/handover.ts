@@ -146,10 +146,7 @@ export class Handover implements LiveTunnel, Answerable {
       const picked = cluster.pick({ key, accepts: slot => slot !== member.slot });
       return picked ?? `cluster ${cluster.name} has no other backend that takes it`;
     }
-    const named = cluster.member(to);
-    if (named === undefined) return `cluster ${cluster.name} has no backend ${to}`;
-    if (named.slot === member.slot) return `it is at ${to} already`;
-    return cluster.stateOf(named) === BackendState.up ? named : `backend ${to} takes nothing new`;
+    return cluster.moveTarget(to, member);
   }
 
   /** Taken once; said again it changes nothing. */
