@@ -13,6 +13,7 @@ import WebSocket from 'ws';
 import { acceptOf } from '../../lib/data/upstream/websocket-key.ts';
 import { CountingBackend } from '../support/counting-backend.ts';
 import { Leaseway } from '../support/leaseway.ts';
+import { percentile } from '../support/percentile.ts';
 
 const { values } = parseArgs({
   options: {
@@ -207,8 +208,7 @@ async function moving(): Promise<void> {
     ['one after the other', paced],
     ['16 at a time', atOnce],
   ] as const) {
-    holds.sort((a, b) => a - b);
-    const at = (share: number): string => holds[Math.floor(share * (holds.length - 1))]!.toFixed(1);
+    const at = (share: number): string => percentile(holds, share).toFixed(1);
     console.log(`held, ${MOVES} moves ${name}: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`);
   }
   for (const socket of sockets) socket.terminate();

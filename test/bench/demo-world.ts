@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { WebSocket, WebSocketServer } from 'ws';
 import { heedDrainNotices, onDrainNotice } from '../../lib/server/index.ts';
 import { Leaseway } from '../support/leaseway.ts';
+import { percentile } from '../support/percentile.ts';
 import { runCli } from '../support/run-cli.ts';
 
 const BACKENDS = ['b1', 'b2', 'b3'];
@@ -172,13 +173,13 @@ class Side {
     const slowestMs = this.#slowestMs;
     this.#slowestMs = 0;
     if (this.busy.load > 1) this.overloaded += 1;
-    const took = this.#tookMs.toSorted((a, b) => a - b);
+    const took = this.#tookMs;
     return {
       ...{ load: backend.load, foreseen: planned?.ahead ?? null, slowestMs, disconnects: this.disconnects },
       users: this.backends.map(({ users }) => users),
       answers: took.length,
       late: took.filter(ms => ms > LATE_MS).length,
-      p99Ms: took[Math.floor(0.99 * (took.length - 1))] ?? 0,
+      p99Ms: percentile(took, 0.99) || 0,
     };
   }
 

@@ -3,6 +3,7 @@
 
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
+import { percentile } from '../support/percentile.ts';
 import { Heard, judge, total, type Verdict } from './migrate-sequence.ts';
 
 /** What it says: that all are connected, then, when it was told to stop, how it went. */
@@ -93,8 +94,7 @@ process.on('message', async () => {
   while (performance.now() < endMs && !clients.every(({ answered }) => answered))
     await new Promise(again => setTimeout(again, TICK_MS));
   stopped = true;
-  tookMs.sort((a, b) => a - b);
-  const at = (share: number): number => tookMs[Math.floor(share * (tookMs.length - 1))] ?? Number.NaN;
+  const at = (share: number): number => percentile(tookMs, share);
   say({
     clients: clients.map(({ name, sent }) => ({ name, sent })),
     answers: total(clients.map(({ sent, heard }) => judge(sent, heard.runs))),

@@ -47,7 +47,7 @@ export async function roll(spec: RollSpec): Promise<RollReport> {
     }
     clients.send('stop');
     const report = (await said<ClientsSay>(clients)) as ClientsReport;
-    const holdsMs = (await front.holdsMs()).sort((a, b) => a - b);
+    const holdsMs = await front.holdsMs();
     for (const backend of backends) note(heard, await backend.stop());
     const verdicts = report.clients.map(({ name, sent }) => judge(sent, heard.get(name) ?? []));
     return {

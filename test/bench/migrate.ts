@@ -5,6 +5,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { percentile } from '../support/percentile.ts';
 import type { FrontName } from './migrate-fronts.ts';
 import { type RollReport, roll } from './migrate-roll.ts';
 import type { Row } from './rivals-figures.ts';
@@ -69,7 +70,7 @@ process.exitCode = missed === 0 ? 0 : 1;
 function note(name: FrontName, report: RollReport): void {
   const { heard, answers, holdsMs, answeredMs } = report;
   const both = (kind: 'lost' | 'doubled' | 'reordered'): number => heard[kind] + answers[kind];
-  const held = (share: number): number => holdsMs[Math.floor(share * (holdsMs.length - 1))] ?? Number.NaN;
+  const held = (share: number): number => percentile(holdsMs, share);
   const ms = (figure: number): string => (Number.isNaN(figure) ? '' : figure.toFixed(1));
   lines.push([
     name,

@@ -1,4 +1,4 @@
-// What metrics pages of many backends cost the control thread: `node test/bench/scrape.ts [--backends N] [--seconds N]`.
+// What metrics pages of many backends cost the control thread: `node test/bench/scrape.ts [--backends N] [--pages N]`.
 //
 // A server of its own process answers pages as node_exporter (8 and 64 processors) and `leaseway agent` write them; they are fetched,
 // read and judged by the very classes of control/signals. CPU is that of this process, which does nothing else.

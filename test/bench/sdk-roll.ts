@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { MemoryEnvelopeStore } from '../../lib/server/index.ts';
 import { Leaseway } from '../support/leaseway.ts';
+import { percentile } from '../support/percentile.ts';
 import { SdkBackend } from '../support/sdk-backend.ts';
 import { listed, SdkClient, tally } from '../support/sdk-stage.ts';
 import { until } from '../support/until.ts';
@@ -57,8 +58,8 @@ const tookMs = performance.now() - startMs;
 clearInterval(talking);
 await until('all is answered', () => clients.every(({ got, sent }) => got.length >= sent), 60_000);
 const moves = clients.flatMap(client => client.moves);
-const holds = moves.map(({ holdMs }) => holdMs).sort((a, b) => a - b);
-const at = (q: number): string => holds[Math.floor(q * (holds.length - 1))]!.toFixed(1);
+const holds = moves.map(({ holdMs }) => holdMs);
+const at = (q: number): string => percentile(holds, q).toFixed(1);
 const { messages, lost, doubled, reordered } = tally(backends, clients);
 console.log(
   `${COUNT} clients, ${messages} messages each way, ${moves.length} moves in ${(tookMs / 1000).toFixed(1)} s, ${moves.filter(({ clean }) => !clean).length} unclean`,

@@ -11,15 +11,13 @@ import {
   type MigrationRequest,
 } from '../../../lib/control/api/gen/leaseway/v1/lease_pb.ts';
 import type { Leaseway } from '../../support/leaseway.ts';
+import { percentile } from '../../support/percentile.ts';
 import { allWhole, listed, type SdkStage, sdkClients, sdkStage, talking } from '../../support/sdk-stage.ts';
 import { stretched } from '../../support/stretch.ts';
 import { until } from '../../support/until.ts';
 
 /** From the loss of the backend until another has answered. */
 const FAILOVER_MS = 500;
-
-const percentile = (values: readonly number[], q: number): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(q * (values.length - 1))]!;
 
 const move = async ({ leaseway }: SdkStage, id: string) =>
   (await leaseway.admin(`/v1/connections/${id}/move`, 'POST', {})).body;

@@ -1,6 +1,7 @@
 // WebSockets of the SDK that change their backend through the running proxy: new first, then the end of the old; every message is counted.
 
 import t, { type Test } from 'tap';
+import { percentile } from '../../support/percentile.ts';
 import { allWhole, listed, type SdkStage, sdkClients, sdkStage, talking } from '../../support/sdk-stage.ts';
 
 /** How often each client is moved, by an operator, `atOnce` at a time; how that ended. */
@@ -24,8 +25,7 @@ async function moveAll(
     };
     await Promise.all(Array.from({ length: atOnce }, mover));
   }
-  holds.sort((a, b) => a - b);
-  const at = (q: number): string => (holds[Math.floor(q * (holds.length - 1))] ?? 0).toFixed(1);
+  const at = (q: number): string => percentile(holds, q).toFixed(1);
   t.comment(`${holds.length} moves, held p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`);
   return results;
 }
