@@ -5,6 +5,7 @@ import type { Test } from 'tap';
 import WebSocket from 'ws';
 import { CountingBackend, type CountingOptions } from './counting-backend.ts';
 import { Leaseway, type LeasewayOptions } from './leaseway.ts';
+import { Tally } from './tally.ts';
 
 export const LEASE_SECRET = 'a secret for these tests that is long enough';
 
@@ -102,20 +103,12 @@ export async function connect(
 
 /** Each message was heard once, in order, by all backends together, and answered. */
 export function whole(t: Test, clients: readonly ChatClient[], backends: readonly CountingBackend[]): void {
-  let [lost, doubled, reordered] = [0, 0, 0];
-  const judge = (numbers: readonly number[], sent: number): void => {
-    const once = new Set(numbers);
-    lost += sent - once.size;
-    doubled += numbers.length - once.size;
-    for (let i = 1; i < numbers.length; i++) if (numbers[i]! < numbers[i - 1]!) reordered += 1;
-  };
+  const tally = new Tally();
   for (const { path, sent, numbers } of clients) {
-    judge(numbers, sent);
-    const heard = backends.flatMap(backend => backend.heard.get(path) ?? []).map(Number);
-    lost += sent - new Set(heard).size;
-    doubled += heard.length - new Set(heard).size;
+    tally.inOrder(numbers, sent);
+    tally.count(backends.flatMap(backend => backend.heard.get(path) ?? []).map(Number), sent);
   }
-  t.same({ lost, doubled, reordered }, { lost: 0, doubled: 0, reordered: 0 });
+  t.same({ ...tally }, { lost: 0, doubled: 0, reordered: 0 });
 }
 
 export interface Listed {

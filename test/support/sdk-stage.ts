@@ -6,6 +6,7 @@ import { envelope, LeasewaySocket, type Migrated } from '../../lib/client/index.
 import { MemoryEnvelopeStore } from '../../lib/server/index.ts';
 import { Leaseway, type LeasewayOptions } from './leaseway.ts';
 import { SdkBackend, type SdkBackendOptions } from './sdk-backend.ts';
+import { Tally } from './tally.ts';
 import { until } from './until.ts';
 
 export interface SdkStage {
@@ -103,24 +104,17 @@ export function tally(
   backends: readonly SdkBackend[],
   clients: readonly SdkClient[],
 ): { messages: number; lost: number; doubled: number; reordered: number } {
-  let [messages, lost, doubled, reordered] = [0, 0, 0, 0];
-  const judge = (numbers: readonly number[], sent: number): void => {
-    const different = new Set(numbers).size;
-    lost += sent - different;
-    doubled += numbers.length - different;
-    for (let i = 1; i < numbers.length; i++) if (numbers[i]! < numbers[i - 1]!) reordered += 1;
-  };
+  const tally = new Tally();
+  let messages = 0;
   for (const { name, got, sent } of clients) {
     messages += sent;
-    judge(got.map(Number), sent);
+    tally.inOrder(got.map(Number), sent);
     const heard = backends.map(backend => (backend.heard.get(name) ?? []).map(Number));
     // A session may come to a backend twice; each time it goes on further on.
-    for (const numbers of heard) judge(numbers, numbers.length);
-    const all = heard.flat();
-    lost += sent - new Set(all).size;
-    doubled += all.length - new Set(all).size;
+    for (const numbers of heard) tally.inOrder(numbers, numbers.length);
+    tally.count(heard.flat(), sent);
   }
-  return { messages, lost, doubled, reordered };
+  return { messages, ...tally };
 }
 
 /** Every answer reached its client once and in order, every message one backend once. */
