@@ -13,7 +13,7 @@ import type { Member } from '../cluster/member.ts';
 import type { Plane } from '../exchange/plane.ts';
 import type { LiveTunnel, MoveResult, TunnelEnd } from '../websocket/live-tunnel.ts';
 import type { Relay } from '../websocket/relay.ts';
-import type { Answerable } from './handovers.ts';
+import { type Answerable, UNKNOWN } from './handovers.ts';
 
 export interface HandoverFacts {
   readonly cluster: Cluster;
@@ -38,7 +38,6 @@ interface Move {
 /** A client's time for its answer to come, beyond the time it has. */
 const GRACE_MS = 1_000;
 const TAKEN: MigrationVerdict = Object.freeze({ known: true, lease: null });
-const UNKNOWN: MigrationVerdict = Object.freeze({ known: false, lease: null });
 
 export class Handover implements LiveTunnel, Answerable {
   readonly #plane: Plane;

@@ -5,7 +5,7 @@ import type { MigrationSaid, MigrationVerdict } from '../../orders/leases.ts';
 
 /** What is said of a move after it is over: switched, or the same once more. */
 const KEPT_MS = 10_000;
-const UNKNOWN: MigrationVerdict = Object.freeze({ known: false, lease: null });
+export const UNKNOWN: MigrationVerdict = Object.freeze({ known: false, lease: null });
 
 export interface Answerable {
   readonly session: string;
