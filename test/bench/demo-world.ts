@@ -6,10 +6,11 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { WebSocket, WebSocketServer } from 'ws';
-import { heedDrainNotices, onDrainNotice } from '../../lib/server/index.ts';
+import { heedDrainNotices } from '../../lib/server/index.ts';
 import { Leaseway } from '../support/leaseway.ts';
 import { percentile } from '../support/percentile.ts';
 import { runCli } from '../support/run-cli.ts';
+import { oweAnswers } from './owed-answers.ts';
 
 const BACKENDS = ['b1', 'b2', 'b3'];
 /** A message takes a backend so long, one after the other: each bears 200 a second. */
@@ -83,21 +84,7 @@ class QueueBackend {
   constructor(id: string) {
     this.id = id;
     heedDrainNotices(this.websockets);
-    this.websockets.on('connection', socket => {
-      const owed: string[] = [];
-      const answer = (): void => {
-        const text = owed.shift();
-        if (text !== undefined) socket.send(text);
-      };
-      socket.on('error', () => {});
-      socket.on('message', data => {
-        owed.push(String(data));
-        setTimeout(answer, this.#queue());
-      });
-      onDrainNotice(socket, () => {
-        while (owed.length > 0) answer();
-      });
-    });
+    this.websockets.on('connection', socket => oweAnswers(socket, () => this.#queue()));
     this.server = createServer((_request, response) => response.end(`app_load ${this.load.toFixed(3)}\n`));
     this.server.on('upgrade', (request, socket, head) =>
       this.websockets.handleUpgrade(request, socket, head, client =>

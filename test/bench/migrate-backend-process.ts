@@ -4,8 +4,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
-import { heedDrainNotices, onDrainNotice } from '../../lib/server/index.ts';
+import { heedDrainNotices } from '../../lib/server/index.ts';
 import { Heard, type Run } from './migrate-sequence.ts';
+import { oweAnswers } from './owed-answers.ts';
 
 /** What it says: where it listens, then, when it was told to stop, all it heard by client. */
 export type BackendSays =
@@ -27,21 +28,8 @@ websockets.on('connection', (socket, request) => {
   const client = request.url!;
   const log = heard.get(client) ?? new Heard();
   heard.set(client, log);
-  const owed: string[] = [];
-  const answer = (): void => {
-    const text = owed.shift();
-    if (text !== undefined) socket.send(text);
-  };
-  socket.on('error', () => {});
-  socket.on('message', data => {
-    const text = String(data);
-    log.note(Number(text));
-    owed.push(text);
-    setTimeout(answer, LATE_MS);
-  });
-  onDrainNotice(socket, () => {
-    while (owed.length > 0) answer();
-  });
+  socket.on('message', data => log.note(Number(data)));
+  oweAnswers(socket, () => LATE_MS);
 });
 
 const server = createServer((_request, response) => response.end('ok\n'));
