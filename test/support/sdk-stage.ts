@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { Test } from 'tap';
 import { envelope, LeasewaySocket, type Migrated } from '../../lib/client/index.ts';
 import { MemoryEnvelopeStore } from '../../lib/server/index.ts';
+import { type Listed, listed as listedBy } from './chat-stage.ts';
 import { Leaseway, type LeasewayOptions } from './leaseway.ts';
 import { SdkBackend, type SdkBackendOptions } from './sdk-backend.ts';
 import { Tally } from './tally.ts';
@@ -129,11 +130,4 @@ export async function allWhole(
   t.comment(`${messages} messages`);
 }
 
-export interface Listed {
-  readonly id: string;
-  readonly backend: string;
-  readonly movable: boolean;
-}
-
-export const listed = async ({ leaseway }: Pick<SdkStage, 'leaseway'>): Promise<Listed[]> =>
-  (await leaseway.admin('/v1/connections?limit=10000')).body.items;
+export const listed = ({ leaseway }: Pick<SdkStage, 'leaseway'>): Promise<Listed[]> => listedBy(leaseway);
