@@ -21,6 +21,7 @@ export interface WorldBackend {
   errorShare: number;
   /** While it answers nothing. */
   silentMs: number;
+  connections: number;
   signals: BackendSignals;
   slotGeneration: number;
 }
@@ -54,6 +55,8 @@ export class ForecastWorld {
   panic = false;
   /** Requests at once, configured, of each. */
   concurrency: number | undefined = 10;
+  /** Connections at once, configured, of each; then requests have no configured bound. */
+  places: number | undefined;
   outlooks: ReadonlyMap<number, Outlook> = new Map();
   readonly #random = seededRandom(7);
 
@@ -70,6 +73,7 @@ export class ForecastWorld {
         serviceMs: 20,
         errorShare: 0,
         silentMs: 0,
+        connections: 0,
         signals: NO_SIGNALS,
         slotGeneration: 1,
       },
@@ -142,14 +146,19 @@ export class ForecastWorld {
   #tick(): void {
     const subjects = this.backends.map((backend, slot) => ({
       ...{ id: backend.id, slot, slotGeneration: backend.slotGeneration },
-      capacity: this.concurrency === undefined ? {} : { concurrency: this.concurrency },
+      capacity: this.#capacity(),
       working: backend.working,
       inFlight: backend.inFlight,
-      connections: 0,
+      connections: backend.connections,
       counts: { ...backend.counts },
       silentMs: backend.silentMs,
     }));
     this.outlooks = this.forecast.tick(subjects, this.nowMs, this.wallMs, this.panic);
+  }
+
+  #capacity(): { readonly connections?: number; readonly concurrency?: number } {
+    if (this.places !== undefined) return { connections: this.places };
+    return this.concurrency === undefined ? {} : { concurrency: this.concurrency };
   }
 
   #serve(): void {

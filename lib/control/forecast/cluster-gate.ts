@@ -142,19 +142,22 @@ export class ClusterGate {
 
 /**
  * What a request weighs at the open ones, times the requests of all: what else is at work where it is shut, a job or a neighbour, does
- * not come along. Where the open ones had no request they have room, as far as anyone knows.
+ * not come along. Where connections are the load they are what weighs, since requests that open some are too few to tell.
+ * Where the open ones had none they have room, as far as anyone knows.
  */
 function canBear(open: readonly number[], bySlot: ReadonlyMap<number, BackendForecast>): boolean {
-  const rateOf = ({ observed }: BackendForecast): number => observed.now?.requestsPerSecond ?? 0;
-  let [load, rate, all] = [0, 0, 0];
-  for (const forecast of bySlot.values()) all += rateOf(forecast);
+  const connected = open.some(slot => bySlot.get(slot)!.score?.resource === 'connections');
+  const workOf = ({ observed: { now } }: BackendForecast): number =>
+    (connected ? now?.connections : now?.requestsPerSecond) ?? 0;
+  let [load, work, all] = [0, 0, 0];
+  for (const forecast of bySlot.values()) all += workOf(forecast);
   for (const slot of open) {
     const forecast = bySlot.get(slot)!;
     load += Math.max(forecast.base || 0, isInflated(forecast) ? FULL : 0);
-    rate += rateOf(forecast);
+    work += workOf(forecast);
   }
-  if (rate === 0) return open.length > 0;
-  return (load / rate) * all <= FULL * open.length;
+  if (work === 0) return open.length > 0;
+  return (load / work) * all <= FULL * open.length;
 }
 
 const isInflated = ({ score, observed: { now, usualMs } }: BackendForecast): boolean =>

@@ -128,6 +128,31 @@ function learnedJob(t: Test, shown: 'by processors' | 'by work in flight'): stri
   return starts;
 }
 
+t.test(
+  'where connections are the load, they tell what the others can bear, not the few requests that open some',
+  async t => {
+    const world = new ForecastWorld();
+    world.places = 30;
+    world.work = 0;
+    for (const backend of world.backends) backend.connections = 15;
+    // Whom the job makes leave b comes again there, now and then at a.
+    const again = (): void => {
+      world.at('b').counts.attempts += 1;
+      if (world.nowMs % 1_000 === 0) world.at('a').counts.attempts += 1;
+    };
+    world.pass(30_000, again);
+    world.announce({ backends: ['b'], inMs: 12_000, forMs: 60_000, factor: 3 });
+    world.pass(4_000, again);
+    world.pass(7_000, () => {
+      again();
+      t.equal(world.gateOf('b'), 2, 'the others have 30 places left');
+    });
+    for (const id of ['a', 'c']) world.at(id).connections = 26;
+    world.pass(3_000, again);
+    t.equal(world.gateOf('b'), 0, 'and now too few for all');
+  },
+);
+
 t.test('work leaves a backend before a job that it learned', async t => {
   t.match(learnedJob(t, 'by processors'), /^-{3,5}x{15,}$/);
   const tried = learnedJob(t, 'by work in flight');
